@@ -96,7 +96,7 @@ compile() {
     local log=$build/build.log
     mkdir -p "$build"
     say "Building in $build ..."
-    if ! { cmake -S "$root" -B "$build" "$@" && cmake --build "$build" --parallel "$(jobs)"; } \
+    if ! { cmake -S "$root" -B "$build" && cmake --build "$build" --parallel "$(jobs)"; } \
         >"$log" 2>&1; then
         tail -n 40 "$log" >&2
         fail "the build failed (all of it: $log)"
