@@ -1,0 +1,28 @@
+#ifndef PROTO_LOG_H
+#define PROTO_LOG_H
+
+/*
+ * log - one line a message on stderr
+ *
+ *     2026-11-22T14:00:00.123Z dblend-broker info frame 31: claimed -> done worker=ws1/cpu:0-3
+ *
+ * error = a person must act; warning = we carried on but something is off; info = a state
+ * change, a start, a stop; debug = each message, off unless -v or SIGUSR2. Wording: lower case,
+ * verb and object first, then key=value, then the reason. A line is written with one write(2);
+ * control characters in it become '?', and what is over 8 KiB is cut. Works before log_open.
+ */
+
+#include <stdbool.h>
+
+/* program is copied. CZMQ's own messages go to stderr from now on, and it takes no signals. */
+void log_open(const char *program, bool verbose);
+
+void log_set_debug(bool on);
+bool log_is_debug(void);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
