@@ -1,0 +1,191 @@
+#ifndef BROKER_QUEUE_SESSION_H
+#define BROKER_QUEUE_SESSION_H
+
+/*
+ * session - the talk with a worker as plain structs (proto/PROTOCOL.md, Workers)
+ *
+ * The loop decodes READY and SYNC into these and encodes struct queue_answer. All strings and
+ * JSON are borrowed for the call; counts are checked by the decoder, the queue cuts what is more.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/queue/frame.h"
+#include "broker/queue/job.h"
+
+enum {
+    QUEUE_HOLDINGS = 8,
+    QUEUE_REPORTS = 8,
+    QUEUE_GRANTS = 4,
+    QUEUE_STALES = QUEUE_HOLDINGS + QUEUE_REPORTS,
+    QUEUE_STOPS = 8,
+    QUEUE_BLENDERS = 32
+};
+
+enum claim_phase {
+    PHASE_AHEAD,
+    PHASE_RENDERING,
+    PHASE_PROOF,
+    PHASE_INSPECTING,
+    PHASE_SWEEPING,
+    PHASES
+};
+
+enum report_what {
+    REPORT_STARTED,
+    REPORT_FINISHED,
+    REPORT_KEPT,
+    REPORT_TAKEN,
+    REPORT_ERROR,
+    REPORT_RETURNED,
+    REPORT_INSPECTED,
+    REPORT_SWEPT,
+    REPORT_WHATS
+};
+
+enum worker_state {
+    WORKER_STARTING,
+    WORKER_IDLE,
+    WORKER_OPENING,
+    WORKER_RENDERING,
+    WORKER_DRAINING,
+    WORKER_PAUSED,
+    WORKER_RESTING,
+    WORKER_LOST,
+    WORKER_STATES
+};
+
+enum drain_order { DRAIN_NONE, DRAIN_SOFT, DRAIN_NOW };
+
+struct queue_holding {
+    int64_t claim;
+    enum claim_phase phase;
+};
+
+struct queue_report {
+    int64_t claim;
+    enum report_what what;
+    const char *blender;            /* started: "3.4.1" or NULL */
+    int64_t ms;                     /* finished */
+    json_t *files;                  /* finished, kept: array */
+    json_t *warnings;               /* finished, inspected: array or NULL */
+    struct frame_sighting sighting; /* taken */
+    const char *code;               /* error */
+    const char *text;
+    const char *hint;
+    bool fatal;
+    bool charge;       /* returned */
+    json_t *found;     /* inspected */
+    json_t *questions; /* inspected: array or NULL */
+};
+
+struct queue_blender {
+    const char *version; /* "3.4.1" */
+    const char *path;
+    bool denoiser;
+};
+
+struct queue_ready {
+    int64_t seq;
+    const char *worker_id; /* 32 hex digits */
+    const char *name;      /* <host>/<device id> */
+    const char *host;
+    int64_t pid;
+    const char *device;
+    enum device_kind device_kind;
+    bool kinds[CLAIM_KINDS]; /* by enum claim_kind */
+    struct queue_blender blenders[QUEUE_BLENDERS];
+    size_t blender_count;
+    int64_t job;                  /* 0 = none */
+    int64_t claims[QUEUE_STALES]; /* of holding and of reports */
+    size_t claim_count;
+};
+
+struct queue_sync {
+    int64_t session;
+    int64_t seq;
+    int64_t seen;
+    int64_t job; /* 0 = none */
+    struct queue_holding holding[QUEUE_HOLDINGS];
+    size_t holding_count;
+    struct queue_report reports[QUEUE_REPORTS];
+    size_t report_count;
+    int want; /* 0..4 */
+    bool leave;
+    enum worker_state state;
+    int64_t progress_claim;    /* 0 = no progress */
+    const char *progress_text; /* NULL = none */
+    int64_t progress_done;
+    int64_t progress_total;
+};
+
+struct queue_grant {
+    int64_t claim;
+    enum claim_kind kind;
+    int64_t job;
+    int32_t frame; /* render only */
+    bool again;
+    int32_t attempt; /* 1 for the first */
+    bool sighted;
+    bool abandoned;
+    struct frame_sighting sighting;
+    bool about; /* inspect, sweep: the answer carries the job's description with the grant */
+};
+
+struct queue_settled {
+    int64_t claim;
+    enum report_what what;
+    bool accepted; /* else stale */
+};
+
+struct queue_answer {
+    int64_t session;
+    int64_t seq;
+    int64_t park_ms;
+    bool last; /* the session has ended with this answer: forget its address after sending */
+    struct {
+        int64_t n;
+        bool pause;
+        enum drain_order drain;
+        bool give_back; /* `return` on the wire */
+        int64_t stop[QUEUE_STOPS];
+        size_t stop_count;
+    } orders;
+    struct queue_settled settled[QUEUE_REPORTS];
+    size_t settled_count;
+    int64_t stale[QUEUE_STALES];
+    size_t stale_count;
+    struct queue_grant grants[QUEUE_GRANTS];
+    size_t grant_count;
+    int64_t job; /* != 0: carry queue_describe() of this job, the assignment, as `job` */
+};
+
+/* What people are shown of a worker. Pointers are borrowed until the next change. */
+struct worker_view {
+    const char *worker;
+    const char *device;
+    const char *host;
+    int64_t pid;
+    enum worker_state state;
+    int64_t job;           /* 0 = none */
+    const int32_t *frames; /* numbers it holds */
+    size_t frame_count;
+    json_t *blenders;  /* array of version strings */
+    int64_t done;      /* frames since its start */
+    const char *phase; /* progress text or NULL */
+    int64_t phase_done;
+    int64_t phase_total;
+};
+
+const char *claim_phase_name(enum claim_phase phase);
+int claim_phase_parse(const char *name, enum claim_phase *out);
+const char *report_what_name(enum report_what what);
+int report_what_parse(const char *name, enum report_what *out);
+const char *worker_state_name(enum worker_state state);
+int worker_state_parse(const char *name, enum worker_state *out);
+const char *drain_order_name(enum drain_order drain); /* "", "soft", "now" */
+
+#endif
