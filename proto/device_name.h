@@ -19,10 +19,10 @@
 
 #include "proto/ranges.h"
 
-#define DEVICE_NAME_GROUP_MAX 64   /* members of a group of GPUs */
-#define DEVICE_NAME_CPU_MAX 8191   /* highest CPU number */
-#define DEVICE_NAME_LIST_MAX 1024  /* devices in a list */
-#define DEVICE_NAME_BYTES 4096     /* of the whole text */
+#define DEVICE_NAME_GROUP_MAX 64  /* members of a group of GPUs */
+#define DEVICE_NAME_CPU_MAX 8191  /* highest CPU number */
+#define DEVICE_NAME_LIST_MAX 1024 /* devices in a list */
+#define DEVICE_NAME_BYTES 4096    /* of the whole text */
 
 enum device_kind {
     DEVICE_NONE,

@@ -32,7 +32,8 @@ struct wire_limits {
 
 extern const struct wire_limits wire_worker_limits;    /* both directions of the worker socket */
 extern const struct wire_limits wire_submitter_limits; /* requests of submitters */
-extern const struct wire_limits wire_answer_limits;    /* answers to submitters: 8 MiB, 131,072 values */
+extern const struct wire_limits
+    wire_answer_limits; /* answers to submitters: 8 MiB, 131,072 values */
 
 enum wire_outcome {
     WIRE_OK,

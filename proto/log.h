@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-/* program is copied. CZMQ's own messages go to stderr from now on, and it takes no signals. */
+/* program is copied. CZMQ writes to stderr from now on, not to stdout, and takes no signals. */
 void log_open(const char *program, bool verbose);
 
 void log_set_debug(bool on);

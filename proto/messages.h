@@ -43,7 +43,8 @@ int message_check(enum message_side side, const json_t *body, struct message_fau
 /* A word for an outcome: "malformed". */
 const char *message_outcome_name(int outcome);
 
-/* The check of a job spec alone (PROTOCOL.md 4.1): one bad job of a SUBMIT need not end the rest. */
+/* The check of a job spec alone (PROTOCOL.md 4.1): one bad job of a SUBMIT need not end the rest.
+ */
 int message_check_spec(const json_t *spec, struct message_fault *fault);
 
 /* The check of a map of options alone (ACCEPT, or a spec's). */

@@ -16,17 +16,17 @@
  */
 
 struct paths {
-    char *home;                /* DBLEND_HOME, absolute, or NULL */
-    char *run;                 /* private folder of sockets and locks */
-    char *runtime;             /* what run is without DBLEND_HOME: locks of GPUs; see below */
-    char *state;               /* folder of ledger, log and blender/ */
-    char *config;              /* folder of the config files */
-    char *ledger;              /* state/ledger.db */
-    char *log;                 /* state/log */
-    char *output_dir;          /* state/blender: Blender's output, a file per job */
-    char *workers_sock;        /* socket files */
+    char *home;         /* DBLEND_HOME, absolute, or NULL */
+    char *run;          /* private folder of sockets and locks */
+    char *runtime;      /* what run is without DBLEND_HOME: locks of GPUs; see below */
+    char *state;        /* folder of ledger, log and blender/ */
+    char *config;       /* folder of the config files */
+    char *ledger;       /* state/ledger.db */
+    char *log;          /* state/log */
+    char *output_dir;   /* state/blender: Blender's output, a file per job */
+    char *workers_sock; /* socket files */
     char *submitters_sock;
-    char *workers_endpoint;    /* "ipc://" and the socket file */
+    char *workers_endpoint; /* "ipc://" and the socket file */
     char *submitters_endpoint;
 };
 

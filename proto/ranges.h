@@ -84,8 +84,7 @@ struct ranges_scene {
     int32_t end;
     int32_t step;
 };
-int ranges_resolve(const struct ranges *self, const struct ranges_scene *scene,
-                   struct ranges *out);
+int ranges_resolve(const struct ranges *self, const struct ranges_scene *scene, struct ranges *out);
 
 /* "1-10,20-30x2,start"; "" for the empty list. The caller frees it. */
 char *ranges_format(const struct ranges *self);

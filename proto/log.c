@@ -1,0 +1,97 @@
+#include "proto/log.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+
+#define LINE_BYTES 8192
+
+static char program_name[64] = "dblend";
+static atomic_bool debug_on; /* a signal handler or another thread may switch it */
+
+void log_open(const char *program, bool verbose)
+{
+    (void)snprintf(program_name, sizeof program_name, "%s", program);
+    log_set_debug(verbose);
+    zsys_handler_set(NULL);
+    zsys_set_logstream(stderr); /* by default it is stdout, where our data goes */
+}
+
+void log_set_debug(bool on)
+{
+    atomic_store(&debug_on, on);
+}
+
+bool log_is_debug(void)
+{
+    return atomic_load(&debug_on);
+}
+
+/* What comes from outside must not start a line of its own or reach a terminal's controls. */
+static void make_plain(char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < 0x20 || c == 0x7f) {
+            *text = '?';
+        }
+    }
+}
+
+__attribute__((format(printf, 2, 0))) static void write_line(const char *level, const char *format,
+                                                             va_list args)
+{
+    int saved = errno;
+    char stamp[CLOCK_TEXT_SIZE];
+    clock_rfc3339(clock_wall_ms(), stamp);
+    char line[LINE_BYTES];
+    int head = snprintf(line, sizeof line, "%s %s %s ", stamp, program_name, level);
+    (void)vsnprintf(line + head, sizeof line - (size_t)head - 1, format, args);
+    make_plain(line);
+    size_t size = strlen(line);
+    line[size++] = '\n';
+    ssize_t rc = write(STDERR_FILENO, line, size);
+    (void)rc; /* there is nobody to tell */
+    errno = saved;
+}
+
+void log_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line("error", format, args);
+    va_end(args);
+}
+
+void log_warning(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line("warning", format, args);
+    va_end(args);
+}
+
+void log_info(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line("info", format, args);
+    va_end(args);
+}
+
+void log_debug(const char *format, ...)
+{
+    if (!log_is_debug()) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    write_line("debug", format, args);
+    va_end(args);
+}
