@@ -1,0 +1,83 @@
+"""Fixtures: real programs in a folder with spaces, their logs shown only when a test fails."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from farmtools import BIN, Farm, blender, copy_scene, make_scenes  # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    if not (BIN / "dblend").exists():
+        missing = pytest.mark.skip(reason=f"no dblend in {BIN}: ./farm.sh build makes it")
+        here = pathlib.Path(__file__).parent
+        for item in items:
+            if here in pathlib.Path(item.fspath).parents:
+                item.add_marker(missing)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for farm in getattr(item, "farms", []):
+            report.sections.append((f"farm in {farm.folder}", farm.told()))
+
+
+@pytest.fixture
+def make_farm(request, tmp_path):
+    """make_farm() gives one more farm; all are ended with the test, however it ended."""
+    request.node.farms = []
+
+    def make():
+        farm = Farm(tmp_path / f"farm {len(request.node.farms) + 1}")
+        request.node.farms.append(farm)
+        return farm
+
+    yield make
+    for farm in request.node.farms:
+        farm.stop()
+
+
+@pytest.fixture
+def farm(make_farm):
+    return make_farm()
+
+
+@pytest.fixture(scope="session")
+def made_scenes(tmp_path_factory):
+    return make_scenes(tmp_path_factory.mktemp("made scenes"))
+
+
+@pytest.fixture
+def scene(made_scenes, farm):
+    """scene("plain") is a copy of that .blend (and of what it needs) in the farm's work folder."""
+    needs = {"linked": ["library.blend"], "textured": ["picture.png"]}
+
+    def copied(name, target=None):
+        return copy_scene(made_scenes, target or farm.work, name + ".blend", *needs.get(name, []))
+
+    return copied
+
+
+@pytest.fixture(scope="session")
+def plain_frames(made_scenes, tmp_path_factory):
+    """plain_frames("plain", samples=64) is the folder where plain Blender rendered all of it."""
+    rendered = {}
+
+    def render(name, **cycles):
+        key = (name, tuple(sorted(cycles.items())))
+        if key not in rendered:
+            target = tmp_path_factory.mktemp("plain frames")
+            settings = ";".join(f"S.cycles.{option} = {value}" for option, value in key[1])
+            blender(made_scenes / (name + ".blend"), "--python-expr",
+                    f"import bpy; S = bpy.context.scene; {settings or 'pass'}",
+                    "--render-output", str(target / "####"), "--render-anim", timeout=300)
+            rendered[key] = target
+        return rendered[key]
+
+    return render

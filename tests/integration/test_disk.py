@@ -1,0 +1,72 @@
+"""A full disk under the frames, and one under the ledger: nothing lost, nothing half written."""
+
+import subprocess
+
+import pytest
+
+from farmtools import assert_same_frames, files_under, pixels, two_workers, wait_until
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk(size) mounts a tmpfs of that size and gives its path."""
+    mounted = []
+
+    def mount(size):
+        place = tmp_path / f"small disk {len(mounted)}"
+        place.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "none",
+                               str(place)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+def test_a_full_output_disk_fails_frames_and_retry_brings_them(farm, scene, small_disk,
+                                                               plain_frames):
+    disk = small_disk("256k")
+    filler = disk / "filler"
+    filler.write_bytes(b"\0" * 192 * 1024)
+    file = scene("plain")
+    failed = farm.dblend("render", "--devices", "cpu/1", "-o", disk / "out" / "####", file, code=1,
+                         timeout=240)
+    assert "disk-full" in failed.stdout + failed.stderr
+    for name in files_under(disk / "out"):
+        if not name.startswith("."):
+            assert pixels(disk / "out" / name)
+    filler.unlink()
+    farm.up(two_workers())
+    number = max(farm.jobs())
+    farm.dblend("retry", number)
+    assert farm.wait_state(number, "done", "failed")["state"] == "done"
+    filler.unlink(missing_ok=True)
+    assert_same_frames(disk / "out", plain_frames("plain"))
+
+
+def test_a_full_disk_under_the_ledger_loses_nothing(farm, scene, small_disk, plain_frames):
+    farm.home = small_disk("4m")
+    farm.env["DBLEND_HOME"] = str(farm.home)
+    rendering = farm.start("dblend", "render", "--devices", two_workers(), "--samples", "100",
+                           scene("plain"))
+    wait_until(lambda: farm.done_count() >= 4, 90, "some frames")
+    filler = farm.home / "filler"
+    with open(filler, "wb") as file:
+        try:
+            while True:
+                file.write(b"\0" * 4096)
+                file.flush()
+        except OSError:
+            pass
+    broker = farm.pids("dblend-broker")
+    wait_until(lambda: "full" in (farm.told().lower()) or rendering.poll() is not None, 60,
+               "somebody to notice")
+    filler.unlink()
+    wait_until(lambda: rendering.poll() is not None, 240, "the end of render")
+    assert rendering.returncode == 0, rendering.err.read_text()
+    assert broker
+    assert_same_frames(farm.work / "frames", plain_frames("plain", samples=100))

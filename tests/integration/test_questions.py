@@ -1,0 +1,100 @@
+"""What inspection asks, the flags it names, and that the flags answer it."""
+
+import os
+import struct
+import zlib
+
+import pytest
+
+from farmtools import files_under
+
+
+def without_library(farm, scene):
+    file = scene("linked")
+    (farm.work / "library.blend").unlink()
+    return file
+
+
+def without_picture(farm, scene):
+    file = scene("textured")
+    (farm.work / "picture.png").unlink()
+    return file
+
+
+CASES = {
+    "engine": (lambda farm, scene: scene("engine"), "engine-missing", ["-E", "CYCLES"], 4),
+    "driver": (lambda farm, scene: scene("driver"), "scripts-blocked", ["--no-scripts"], 6),
+    "library": (without_library, "files-missing", ["--allow-missing"], 4),
+    "picture": (without_picture, "files-missing", ["--allow-missing"], 3),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_doubtful_scene_is_held_and_its_flag_answers_it(case, farm, scene):
+    make, code, flags, frames = CASES[case]
+    file = make(farm, scene)
+    held = farm.dblend("add", file, code=1)
+    said = held.stdout + held.stderr
+    assert code in said and flags[0] in said and file.name in said
+    number, = farm.jobs()
+    row = farm.job(number)
+    assert row["state"] == "held" and row["error"]["code"] == code
+    assert not files_under(farm.work / "frames")
+    waited = farm.dblend("wait", number, code=1)
+    assert code in waited.stderr
+    farm.dblend("accept", number, *flags)
+    farm.up("cpu/1")
+    assert farm.wait_state(number, "done", "failed")["state"] == "done"
+    assert len(files_under(farm.work / "frames")) == frames
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_flag_given_at_once_asks_nothing(case, farm, scene):
+    make, _, flags, frames = CASES[case]
+    farm.dblend("render", "--devices", "cpu/1", *flags, make(farm, scene))
+    assert len(files_under(farm.work / "frames")) == frames
+
+
+def test_the_same_file_with_the_flag_answers_the_held_job(farm, scene):
+    file = scene("engine")
+    farm.dblend("add", file, code=1)
+    farm.dblend("add", "-E", "CYCLES", file)
+    assert len(farm.jobs()) == 1
+    number, = farm.jobs()
+    assert farm.job(number)["state"] != "held"
+
+
+def test_a_held_job_blocks_no_other(farm, scene):
+    held, plain = scene("engine", farm.work / "other"), scene("plain")
+    done = farm.dblend("render", "--devices", "cpu/1", "-f", "1-3", held, plain, code=1)
+    assert "engine-missing" in done.stdout + done.stderr
+    assert files_under(farm.work / "frames") == {f"{number:04}.png" for number in (1, 2, 3)}
+
+
+def test_old_pictures_of_unknown_origin_are_one_question(farm, scene):
+    file = scene("plain")
+    frames = farm.work / "frames"
+    frames.mkdir()
+    old = file.stat().st_mtime - 3600
+    for number in (1, 2):
+        strange = frames / f"{number:04}.png"
+        strange.write_bytes(unknown_picture())
+        os.utime(strange, (old, old))
+    held = farm.dblend("add", "-f", "1-4", file, code=1)
+    said = held.stdout + held.stderr
+    assert "pictures" in said and "--keep" in said and "--overwrite" in said
+    farm.dblend("add", "-f", "1-4", "--overwrite", file)
+    number = max(farm.jobs())
+    farm.up("cpu/1")
+    row = farm.wait_state(number, "done", "failed")
+    assert row["state"] == "done" and row["frames"]["done"] == 4
+
+
+def unknown_picture():
+    """A whole PNG of the right size that is not of this farm."""
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+    rows = b"".join(b"\0" + b"\x40\x80\xc0" * 64 for _ in range(48))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 48, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
