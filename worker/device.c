@@ -1,0 +1,226 @@
+#include "worker/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+
+static const char no_gpu_text[] = "%s: no GPU support in this version; use cpu, cpu/N or cpu:LIST";
+
+int device_topology(hwloc_topology_t *out)
+{
+    hwloc_topology_t topology = NULL;
+    if (hwloc_topology_init(&topology) != 0) {
+        return -ENOMEM;
+    }
+    unsigned long flags =
+        HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING | HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
+    if (hwloc_topology_set_flags(topology, flags) != 0 || hwloc_topology_load(topology) != 0) {
+        int error = errno ? -errno : -EIO;
+        hwloc_topology_destroy(topology);
+        return error;
+    }
+    *out = topology;
+    return 0;
+}
+
+void device_clear(struct device *self)
+{
+    free(self->id);
+    hwloc_bitmap_free(self->cpus);
+    *self = (struct device){ .id = NULL };
+}
+
+void device_list_free(struct device **list_p, size_t count)
+{
+    for (size_t i = 0; *list_p && i < count; i++) {
+        device_clear(&(*list_p)[i]);
+    }
+    free(*list_p);
+    *list_p = NULL;
+}
+
+const char *device_kind_word(enum device_kind kind)
+{
+    return kind == DEVICE_NONE ? "none" : kind == DEVICE_CPU ? "cpu" : "gpu";
+}
+
+static char *cpu_id(hwloc_const_bitmap_t cpus)
+{
+    char *list = NULL;
+    if (hwloc_bitmap_list_asprintf(&list, cpus) < 0) {
+        abort();
+    }
+    for (char *at = list; *at; at++) {
+        *at = *at == ',' ? '+' : *at;
+    }
+    char *id = alloc_format("cpu:%s", list);
+    free(list);
+    return id;
+}
+
+static hwloc_const_bitmap_t allowed(hwloc_topology_t topology)
+{
+    return hwloc_topology_get_topology_cpuset(topology);
+}
+
+/* Fill in a device of CPUs; takes over cpus. */
+static void set_cpus(struct device *out, hwloc_bitmap_t cpus)
+{
+    out->kind = DEVICE_CPU;
+    out->cpus = cpus;
+    out->threads = hwloc_bitmap_weight(cpus);
+    out->id = cpu_id(cpus);
+}
+
+static int find_numbers(hwloc_topology_t topology, const struct device_spec *spec,
+                        struct device *out, char **error_text)
+{
+    hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+    for (size_t i = 0; i < spec->numbers.count; i++) {
+        const struct ranges_item *item = &spec->numbers.items[i];
+        for (int number = item->first; number <= item->last; number += item->step) {
+            hwloc_bitmap_set(cpus, (unsigned)number);
+        }
+    }
+    if (!hwloc_bitmap_isincluded(cpus, allowed(topology))) {
+        CLEANUP(cleanup_free) char *wanted = cpu_id(cpus);
+        CLEANUP(cleanup_free) char *have = cpu_id(allowed(topology));
+        *error_text =
+            alloc_format("%s: not all of these CPUs are ours to use; there are %s", wanted, have);
+        hwloc_bitmap_free(cpus);
+        return DEVICE_REFUSED;
+    }
+    set_cpus(out, cpus);
+    return 0;
+}
+
+/* One device of any form but DEVICE_SHARE. */
+static int find_one(hwloc_topology_t topology, const struct device_spec *spec, struct device *out,
+                    char **error_text)
+{
+    if (spec->kind == DEVICE_GPU) {
+        CLEANUP(cleanup_free) char *name = device_name_format(spec);
+        *error_text = alloc_format(no_gpu_text, name);
+        return DEVICE_REFUSED;
+    }
+    if (spec->kind == DEVICE_CPU && spec->form == DEVICE_NUMBERS) {
+        return find_numbers(topology, spec, out, error_text);
+    }
+    set_cpus(out, hwloc_bitmap_dup(allowed(topology)));
+    if (spec->kind == DEVICE_NONE) {
+        out->kind = DEVICE_NONE;
+        free(out->id);
+        out->id = alloc_text("none");
+    }
+    return 0;
+}
+
+int device_find(hwloc_topology_t topology, const char *text, struct device *out, char **error_text)
+{
+    struct device_spec spec = { .kind = DEVICE_CPU };
+    int rc = device_name_parse(text ? text : "cpu", &spec, error_text);
+    if (rc != 0) {
+        return rc > 0 ? DEVICE_REFUSED : rc;
+    }
+    struct device found = { .id = NULL };
+    rc = find_one(topology, &spec, &found, error_text);
+    device_name_clear(&spec);
+    if (rc == 0) {
+        *out = found;
+    }
+    return rc;
+}
+
+struct list {
+    struct device *items;
+    size_t count;
+};
+
+static struct device *append(struct list *self)
+{
+    self->items = alloc_resize(self->items, self->count + 1, sizeof *self->items);
+    struct device *new = &self->items[self->count++];
+    *new = (struct device){ .id = NULL };
+    return new;
+}
+
+/* cpu/N: whole cores, in the machine's order, shares that differ by one core at most. */
+static int share_cores(hwloc_topology_t topology, int share, struct list *out, char **error_text)
+{
+    int cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
+    hwloc_obj_type_t type = cores > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+    cores = hwloc_get_nbobjs_by_type(topology, type);
+    if (share > cores) {
+        *error_text = alloc_format("cpu/%d: there are only %d cores", share, cores);
+        return DEVICE_REFUSED;
+    }
+    for (int i = 0; i < share; i++) {
+        hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+        for (long core = (long)cores * i / share; core < (long)cores * (i + 1) / share; core++) {
+            hwloc_obj_t object = hwloc_get_obj_by_type(topology, type, (unsigned)core);
+            if (object) {
+                hwloc_bitmap_or(cpus, cpus, object->cpuset);
+            }
+        }
+        set_cpus(append(out), cpus);
+    }
+    return 0;
+}
+
+static int refuse_twice(const struct list *list, char **error_text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(list->items[i].id, list->items[k].id) == 0) {
+                *error_text = alloc_format("%s is named twice", list->items[i].id);
+                return DEVICE_REFUSED;
+            }
+        }
+    }
+    return 0;
+}
+
+int device_expand(hwloc_topology_t topology, const char *text, struct device **out, size_t *count,
+                  char **error_text)
+{
+    struct device_spec *specs = NULL;
+    size_t spec_count = 0;
+    int rc = device_name_parse_list(text ? text : "cpu", &specs, &spec_count, error_text);
+    if (rc != 0) {
+        return rc > 0 ? DEVICE_REFUSED : rc;
+    }
+    struct list list = { .items = NULL };
+    for (size_t i = 0; rc == 0 && i < spec_count; i++) {
+        if (specs[i].kind == DEVICE_CPU && specs[i].form == DEVICE_SHARE) {
+            rc = share_cores(topology, specs[i].share, &list, error_text);
+        } else {
+            rc = find_one(topology, &specs[i], append(&list), error_text);
+        }
+    }
+    device_name_list_free(&specs, spec_count);
+    if (rc == 0) {
+        rc = refuse_twice(&list, error_text);
+    }
+    if (rc != 0) {
+        device_list_free(&list.items, list.count);
+        return rc;
+    }
+    *out = list.items;
+    *count = list.count;
+    return 0;
+}
+
+json_t *device_json(const struct device *self)
+{
+    json_t *cpus = json_array();
+    for (int cpu = hwloc_bitmap_first(self->cpus); cpu >= 0;
+         cpu = hwloc_bitmap_next(self->cpus, cpu)) {
+        json_array_append_new(cpus, json_integer(cpu));
+    }
+    return json_pack("{s:s, s:s, s:s, s:o, s:i}", "type", "device", "id", self->id, "kind",
+                     device_kind_word(self->kind), "cpus", cpus, "threads", self->threads);
+}
