@@ -1,0 +1,1 @@
+"""The modules of autorender.py; nothing here is for use outside Blender."""
