@@ -17,7 +17,7 @@ usage: ./farm.sh [--no-install] COMMAND
 
   demo                        build, make a small animated scene, render it with two workers
   test [PYTEST OPTION...]     build and run every test; -k NAME runs those of that name only
-  build                       build/bin/dblend, dblend-broker, dblend-worker
+  build [--tests]             build/bin/dblend, dblend-broker, dblend-worker (and the unit tests)
   install [--prefix DIR]      build and install them, with man pages and completion (/usr/local)
 
 Debian packages that are missing are named and then installed, with sudo where it is needed.
@@ -105,8 +105,10 @@ compile() {
 }
 
 command_build() {
-    [[ $# -eq 0 ]] || misuse "build takes no options"
-    need "${packages_build[@]}" "${packages_run[@]}"
+    local packages=("${packages_build[@]}" "${packages_run[@]}")
+    [[ ${1:-} != --tests ]] || { packages+=("${packages_test[@]}"); shift; }
+    [[ $# -eq 0 ]] || misuse "build: what is $1?"
+    need "${packages[@]}"
     compile
     say "Built: $build/bin/dblend, dblend-broker, dblend-worker"
 }

@@ -121,7 +121,8 @@ def test_scene_equals_plain_blender(case, submitted, tmp_path, request):
     assert row["state"] == "done", row
     ours = copy_of(case, farm.work)
     drop_blend1(ours.parent, file.parent)
-    assert_same_frames(only_new(ours, farm.folder / "ours" / name, path),
+    ours_new = farm.folder / "ours" / case.replace("/", "_")
+    assert_same_frames(only_new(ours, ours_new, path),
                        only_new(file, tmp_path / "new", path))
 
 
