@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from farmtools import assert_same_frames, files_under, pixels, two_workers, wait_until
+from farmtools import two_workers, wait_until
+from pictures import assert_same_frames, files_under, pixels
 
 
 @pytest.fixture

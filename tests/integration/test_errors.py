@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from farmtools import files_under, repaint, resave, two_workers, wait_until
+from farmtools import repaint, resave, two_workers, wait_until
+from pictures import files_under
 
 
 def said(done):

@@ -3,7 +3,8 @@
 import json
 import signal
 
-from farmtools import files_under, same_pixels, two_workers, wait_until
+from farmtools import two_workers, wait_until
+from pictures import files_under, same_pixels
 
 JOB = {"type", "job", "name", "file", "scene", "state", "priority", "output", "frames", "warnings",
        "submitted", "finished", "eta_s", "error"}

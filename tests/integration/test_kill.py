@@ -6,9 +6,10 @@ import signal
 
 import pytest
 
-from farmtools import assert_same_frames, two_workers, wait_until
+from farmtools import two_workers, wait_until
+from pictures import assert_same_frames
 
-SAMPLES = 300
+SAMPLES = 200
 
 
 def kill(pids):

@@ -1,6 +1,7 @@
 """Unbaked physics: frames in order, by one worker, or the cube does not fall."""
 
-from farmtools import assert_same_frames, files_under, same_pixels, two_workers
+from farmtools import two_workers
+from pictures import assert_same_frames, files_under, same_pixels
 
 
 def test_an_unbaked_falling_cube_on_two_workers_equals_one_blender(farm, scene, plain_frames):

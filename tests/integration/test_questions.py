@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from farmtools import files_under
+from pictures import files_under
 
 
 def without_library(farm, scene):

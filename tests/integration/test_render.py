@@ -2,8 +2,8 @@
 
 import re
 
-from farmtools import (assert_same_frames, files_under, make_scenes, pixels, same_pixels,
-                       two_workers, wait_until)
+from farmtools import make_scenes, two_workers, wait_until
+from pictures import assert_same_frames, files_under, pixels, same_pixels
 
 
 def test_every_frame_is_plain_blenders_and_nothing_else_is_left(farm, scene, plain_frames):

@@ -9,7 +9,8 @@ import shutil
 
 import pytest
 
-from farmtools import SHARED_SCENES, Farm, assert_same_frames, blender, two_workers
+from farmtools import SHARED_SCENES, Farm, blender, two_workers
+from pictures import assert_same_frames
 
 pytestmark = pytest.mark.skipif(not SHARED_SCENES.is_dir(),
                                 reason=f"{SHARED_SCENES.name}: no ../shared/scenes here")

@@ -4,7 +4,8 @@ import collections
 import re
 import subprocess
 
-from farmtools import (assert_same_frames, files_under, same_pixels, two_workers, wait_until)
+from farmtools import two_workers, wait_until
+from pictures import assert_same_frames, files_under, same_pixels
 
 SAMPLES = 200
 

@@ -1,6 +1,7 @@
 """Scripts of one job never reach into the next."""
 
-from farmtools import blender, copy_scene, same_pixels, wait_until
+from farmtools import blender, copy_scene, wait_until
+from pictures import same_pixels
 
 
 def test_a_hostile_trusted_job_changes_nothing_of_the_next(farm, scene, plain_frames):

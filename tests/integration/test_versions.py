@@ -1,7 +1,7 @@
 """No picture of another version of the scene is ever taken for this one."""
 
-from farmtools import (assert_same_frames, blender, copy_scene, pixels, repaint, same_pixels,
-                       two_workers, wait_until)
+from farmtools import blender, copy_scene, repaint, two_workers, wait_until
+from pictures import assert_same_frames, pixels, same_pixels
 
 FRAMES = range(1, 5)
 
@@ -55,13 +55,13 @@ def test_the_same_again_keeps_every_picture(farm, scene):
 
 def test_a_file_saved_while_it_renders_is_rendered_as_submitted(farm, scene, plain_frames):
     file = scene("plain")
-    rendering = farm.start("dblend", "render", "--devices", two_workers(), "--samples", "300",
+    rendering = farm.start("dblend", "render", "--devices", two_workers(), "--samples", "200",
                            file)
     wait_until(lambda: farm.done_count() >= 3, 90, "the first frames")
     repaint(file, 0.0, 0.9, 0.1)
     assert farm.done_count() < 40, "the job was over before the file was saved"
     assert wait_until(lambda: rendering.poll() is not None, 180, "the end of render")
     assert rendering.returncode == 0, rendering.err.read_text()
-    assert_same_frames(farm.work / "frames", plain_frames("plain", samples=300))
+    assert_same_frames(farm.work / "frames", plain_frames("plain", samples=200))
     assert "saved again since" in rendering.out.read_text() + rendering.err.read_text()
     assert not [path for path in farm.work.iterdir() if path.name.startswith(".")]
