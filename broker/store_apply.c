@@ -1,0 +1,220 @@
+#include "broker/store.h"
+
+#include <stdlib.h>
+
+#include "broker/sql.h"
+#include "broker/store_private.h"
+#include "proto/cleanup.h"
+#include "proto/messages.h"
+
+/* JSON in a column; the text is SQLite's from here on. NULL binds NULL. */
+static void bind_json(sqlite3_stmt *stmt, int index, const json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    if (text) {
+        (void)sqlite3_bind_text(stmt, index, text, -1, free); /* frees on failure, too */
+    } else {
+        (void)sqlite3_bind_null(stmt, index);
+    }
+}
+
+static void bind_known(sqlite3_stmt *stmt, int index, int64_t value)
+{
+    if (value >= 0) {
+        sql_bind_int(stmt, index, value);
+    } else {
+        (void)sqlite3_bind_null(stmt, index);
+    }
+}
+
+static int put_job(store_t *self, const struct job_row *row)
+{
+    sqlite3_stmt *stmt = self->stmt[STMT_PUT_JOB];
+    sql_bind_int(stmt, 1, row->job);
+    sql_bind_text(stmt, 2, job_state_name(row->state));
+    bind_json(stmt, 3, row->spec);
+    bind_json(stmt, 4, row->found);
+    bind_json(stmt, 5, row->questions);
+    bind_json(stmt, 6, row->warnings);
+    bind_json(stmt, 7, row->error);
+    sql_bind_int(stmt, 8, row->submitted_at);
+    sql_bind_int_or_null(stmt, 9, row->finished_at);
+    sql_bind_int(stmt, 10, row->active_order);
+    sql_bind_int(stmt, 11, row->attempts);
+    sql_bind_int(stmt, 12, row->sweeps);
+    sql_bind_int_or_null(stmt, 13, row->claim);
+    sql_bind_text(stmt, 14, claim_kind_name(row->claim_kind));
+    sql_bind_text(stmt, 15, claim_outcome_name(row->claim_outcome));
+    sql_bind_text(stmt, 16, row->worker);
+    sql_bind_text(stmt, 17, row->worker_id);
+    sql_bind_int_or_null(stmt, 18, row->bound_blender);
+    sql_bind_text(stmt, 19, device_kind_name(row->bound_kind));
+    sql_bind_int(stmt, 20, row->warnings_accepted);
+    sql_bind_int(stmt, 21, row->stopped);
+    sql_bind_int(stmt, 22, row->sweep_due);
+    sql_bind_int(stmt, 23, row->removing);
+    return sql_run(stmt);
+}
+
+static int delete_job(store_t *self, int64_t job)
+{
+    sql_bind_int(self->stmt[STMT_DELETE_FRAMES], 1, job);
+    int rc = sql_run(self->stmt[STMT_DELETE_FRAMES]);
+    if (rc < 0) {
+        return rc;
+    }
+    sql_bind_int(self->stmt[STMT_DELETE_JOB], 1, job);
+    return sql_run(self->stmt[STMT_DELETE_JOB]);
+}
+
+/* A picture that is published or kept is remembered by its name, for formats without a stamp. */
+static int put_pictures(store_t *self, int64_t job, const json_t *files)
+{
+    size_t index = 0;
+    json_t *file = NULL;
+    json_array_foreach(files, index, file)
+    {
+        const char *path = msg_str_or(file, "path", NULL);
+        if (!path) {
+            continue;
+        }
+        sqlite3_stmt *stmt = self->stmt[STMT_PUT_PICTURE];
+        sql_bind_text(stmt, 1, path);
+        sql_bind_int(stmt, 2, job);
+        sql_bind_int(stmt, 3, msg_int_or(file, "bytes", 0));
+        sql_bind_int(stmt, 4, msg_int_or(file, "mtime_ns", 0));
+        sql_bind_int(stmt, 5, msg_int_or(file, "inode", 0));
+        int rc = sql_run(stmt);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int put_frame(store_t *self, const struct frame_row *row)
+{
+    CLEANUP(cleanup_json) json_t *sighting = NULL;
+    if (row->sighted) {
+        sighting = json_pack("[III]", (json_int_t)row->sighting.size_bytes,
+                             (json_int_t)row->sighting.mtime_ns, (json_int_t)row->sighting.inode);
+    }
+    sqlite3_stmt *stmt = self->stmt[STMT_PUT_FRAME];
+    sql_bind_int(stmt, 1, row->job);
+    sql_bind_int(stmt, 2, row->frame);
+    sql_bind_text(stmt, 3, frame_state_name(row->state));
+    sql_bind_int_or_null(stmt, 4, row->claim);
+    sql_bind_text(stmt, 5, claim_outcome_name(row->outcome));
+    sql_bind_int(stmt, 6, row->again);
+    sql_bind_int(stmt, 7, row->attempts);
+    sql_bind_int(stmt, 8, row->losses);
+    sql_bind_text(stmt, 9, row->worker);
+    sql_bind_text(stmt, 10, row->worker_id);
+    sql_bind_int_or_null(stmt, 11, row->started_at);
+    sql_bind_int_or_null(stmt, 12, row->finished_at);
+    bind_known(stmt, 13, row->ms);
+    bind_known(stmt, 14, row->bytes);
+    bind_json(stmt, 15, sighting);
+    bind_json(stmt, 16, row->error);
+    bind_json(stmt, 17, row->proof);
+    bind_json(stmt, 18, row->tried);
+    int rc = sql_run(stmt);
+    return rc == 0 && row->proof ? put_pictures(self, row->job, row->proof) : rc;
+}
+
+static int put_event(store_t *self, int64_t id, const struct change_event *event)
+{
+    sqlite3_stmt *stmt = self->stmt[STMT_PUT_EVENT];
+    sql_bind_int(stmt, 1, id);
+    sql_bind_int(stmt, 2, event->at);
+    sql_bind_text(stmt, 3, event_word_name(event->word));
+    sql_bind_int_or_null(stmt, 4, event->job);
+    if (event->frame != EVENT_NO_FRAME) {
+        sql_bind_int(stmt, 5, event->frame);
+    }
+    sql_bind_text(stmt, 6, event->worker);
+    sql_bind_text(stmt, 7, event->text);
+    return sql_run(stmt);
+}
+
+static int put_request(store_t *self, const struct store_request *request)
+{
+    sqlite3_stmt *stmt = self->stmt[STMT_PUT_REQUEST];
+    sql_bind_text(stmt, 1, request->key);
+    sql_bind_text(stmt, 2, request->hash);
+    bind_json(stmt, 3, request->answer);
+    sql_bind_int(stmt, 4, request->at_ms);
+    return sql_run(stmt);
+}
+
+/* *last_event rises with each event, so that a repeated transaction writes the same ids. */
+static int put_change(store_t *self, const struct change *change, int64_t *last_event)
+{
+    switch (change->kind) {
+    case CHANGE_JOB_PUT:
+        return put_job(self, &change->as.job);
+    case CHANGE_JOB_DELETE:
+        return delete_job(self, change->as.job_id);
+    case CHANGE_FRAME_PUT:
+        return put_frame(self, &change->as.frame);
+    case CHANGE_FRAME_DELETE:
+        sql_bind_int(self->stmt[STMT_DELETE_FRAME], 1, change->as.frame.job);
+        sql_bind_int(self->stmt[STMT_DELETE_FRAME], 2, change->as.frame.frame);
+        return sql_run(self->stmt[STMT_DELETE_FRAME]);
+    case CHANGE_META:
+        sql_bind_text(self->stmt[STMT_PUT_META], 1, change->as.meta.key);
+        sql_bind_int(self->stmt[STMT_PUT_META], 2, change->as.meta.value);
+        return sql_run(self->stmt[STMT_PUT_META]);
+    case CHANGE_EVENT:
+        *last_event += 1;
+        return put_event(self, *last_event, &change->as.event);
+    }
+    return 0;
+}
+
+/*
+ * A job and a frame may change many times in one turn, and only their last row counts; but the
+ * rows are written in order all the same: SQLite collapses them in its cache, and a put that
+ * follows a delete must find it done.
+ */
+static int put_all(store_t *self, const struct change *changes, size_t change_count,
+                   const struct store_request *requests, size_t request_count, int64_t *last_event)
+{
+    for (size_t i = 0; i < change_count; i++) {
+        int rc = put_change(self, &changes[i], last_event);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    for (size_t i = 0; i < request_count; i++) {
+        int rc = put_request(self, &requests[i]);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int store_apply(store_t *self, const struct change *changes, size_t change_count,
+                const struct store_request *requests, size_t request_count)
+{
+    if (change_count == 0 && request_count == 0) {
+        return 0;
+    }
+    int64_t last_event = self->last_event;
+    int rc = sql_run(self->stmt[STMT_BEGIN]);
+    if (rc == 0) {
+        rc = put_all(self, changes, change_count, requests, request_count, &last_event);
+    }
+    if (rc == 0) {
+        rc = sql_run(self->stmt[STMT_COMMIT]);
+    }
+    if (rc < 0) {
+        if (!sqlite3_get_autocommit(self->db)) { /* SQLite rolls back by itself on some faults */
+            (void)sql_run(self->stmt[STMT_ROLLBACK]);
+        }
+        return rc;
+    }
+    self->last_event = last_event;
+    return 0;
+}

@@ -1,0 +1,226 @@
+#include "broker/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "broker/sql.h"
+#include "broker/store_private.h"
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+
+/* The ledger's columns in words of the queue; anything unknown makes the row one that cannot be. */
+struct reader {
+    sqlite3_stmt *stmt;
+    bool wrong;
+};
+
+static json_t *read_json(struct reader *reader, int index)
+{
+    const char *text = sql_column_text(reader->stmt, index);
+    if (!text) {
+        return NULL;
+    }
+    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+    reader->wrong = reader->wrong || !value;
+    return value;
+}
+
+static int32_t read_int32(struct reader *reader, int index)
+{
+    int64_t value = sqlite3_column_int64(reader->stmt, index);
+    if (value < INT32_MIN || value > INT32_MAX) {
+        reader->wrong = true;
+        return 0;
+    }
+    return (int32_t)value;
+}
+
+static int64_t read_known(struct reader *reader, int index)
+{
+    bool null = sqlite3_column_type(reader->stmt, index) == SQLITE_NULL;
+    return null ? -1 : sqlite3_column_int64(reader->stmt, index);
+}
+
+static const char *read_word(struct reader *reader, int index)
+{
+    const char *text = sql_column_text(reader->stmt, index);
+    return text ? text : "";
+}
+
+static int load_meta(store_t *self, queue_t *queue)
+{
+    CLEANUP(sql_finalize) sqlite3_stmt *stmt = NULL;
+    int rc =
+        sql_prepare(self->db, "SELECT key, value FROM meta WHERE typeof(value) = 'integer'", &stmt);
+    if (rc < 0) {
+        return rc;
+    }
+    int step = 0;
+    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        rc = queue_load_meta(queue, sql_column_text(stmt, 0), sqlite3_column_int64(stmt, 1));
+        if (rc != 0) {
+            return -EUCLEAN;
+        }
+    }
+    return sql_fault(step);
+}
+
+static void release_job(struct job_row *row)
+{
+    json_decref(row->spec);
+    json_decref(row->found);
+    json_decref(row->questions);
+    json_decref(row->warnings);
+    json_decref(row->error);
+}
+
+static void read_job(struct reader *reader, struct job_row *out)
+{
+    sqlite3_stmt *stmt = reader->stmt;
+    *out = (struct job_row){
+        .job = sqlite3_column_int64(stmt, 0),
+        .spec = read_json(reader, 2),
+        .found = read_json(reader, 3),
+        .questions = read_json(reader, 4),
+        .warnings = read_json(reader, 5),
+        .error = read_json(reader, 6),
+        .submitted_at = sqlite3_column_int64(stmt, 7),
+        .finished_at = sqlite3_column_int64(stmt, 8),
+        .active_order = sqlite3_column_int64(stmt, 9),
+        .attempts = read_int32(reader, 10),
+        .sweeps = read_int32(reader, 11),
+        .claim = sqlite3_column_int64(stmt, 12),
+        .worker = sql_column_text(stmt, 15),
+        .worker_id = sql_column_text(stmt, 16),
+        .bound_blender = read_int32(reader, 17),
+        .warnings_accepted = sqlite3_column_int(stmt, 19) != 0,
+        .stopped = sqlite3_column_int(stmt, 20) != 0,
+        .sweep_due = sqlite3_column_int(stmt, 21) != 0,
+        .removing = sqlite3_column_int(stmt, 22) != 0,
+    };
+    if (job_state_parse(read_word(reader, 1), &out->state) < 0 ||
+        claim_kind_parse(read_word(reader, 13), &out->claim_kind) < 0 ||
+        claim_outcome_parse(read_word(reader, 14), &out->claim_outcome) < 0 ||
+        device_kind_parse(read_word(reader, 18), &out->bound_kind) < 0 || !out->spec) {
+        reader->wrong = true;
+    }
+}
+
+static int load_jobs(store_t *self, queue_t *queue, char **text)
+{
+    CLEANUP(sql_finalize) sqlite3_stmt *stmt = NULL;
+    int rc = sql_prepare(
+        self->db,
+        "SELECT id, state, spec, found, questions, warnings, error, submitted_at, finished_at,"
+        " active_order, attempts, sweeps, claim, claim_kind, claim_outcome, worker, worker_id,"
+        " bound_blender, bound_kind, warnings_accepted, stopped, sweep_due, removing"
+        " FROM job ORDER BY id",
+        &stmt);
+    if (rc < 0) {
+        return rc;
+    }
+    int step = 0;
+    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct reader reader = { .stmt = stmt };
+        struct job_row row;
+        read_job(&reader, &row);
+        const char *why = "a column that is none";
+        bool wrong = reader.wrong || queue_load_job(queue, &row, &why) != 0;
+        release_job(&row);
+        if (wrong) {
+            *text = alloc_format("job %" PRId64 ": %s", row.job, why);
+            return STORE_REFUSED;
+        }
+    }
+    return sql_fault(step);
+}
+
+static void release_frame(struct frame_row *row)
+{
+    json_decref(row->error);
+    json_decref(row->tried);
+}
+
+static void read_sighting(struct reader *reader, int index, struct frame_row *out)
+{
+    CLEANUP(cleanup_json) json_t *sighting = read_json(reader, index);
+    if (sighting) {
+        out->sighted = true;
+        out->sighting = (struct frame_sighting){
+            .size_bytes = json_integer_value(json_array_get(sighting, 0)),
+            .mtime_ns = json_integer_value(json_array_get(sighting, 1)),
+            .inode = json_integer_value(json_array_get(sighting, 2)),
+        };
+    }
+}
+
+static void read_frame(struct reader *reader, struct frame_row *out)
+{
+    sqlite3_stmt *stmt = reader->stmt;
+    *out = (struct frame_row){
+        .job = sqlite3_column_int64(stmt, 0),
+        .frame = read_int32(reader, 1),
+        .claim = sqlite3_column_int64(stmt, 3),
+        .again = sqlite3_column_int(stmt, 5) != 0,
+        .attempts = read_int32(reader, 6),
+        .losses = read_int32(reader, 7),
+        .worker = sql_column_text(stmt, 8),
+        .worker_id = sql_column_text(stmt, 9),
+        .started_at = sqlite3_column_int64(stmt, 10),
+        .finished_at = sqlite3_column_int64(stmt, 11),
+        .ms = read_known(reader, 12),
+        .bytes = read_known(reader, 13),
+        .error = read_json(reader, 15),
+        .tried = read_json(reader, 16),
+    };
+    read_sighting(reader, 14, out);
+    if (frame_state_parse(read_word(reader, 2), &out->state) < 0 ||
+        claim_outcome_parse(read_word(reader, 4), &out->outcome) < 0) {
+        reader->wrong = true;
+    }
+}
+
+/* Proofs stay where they are: nobody needs a million of them in memory. */
+static int load_frames(store_t *self, queue_t *queue, char **text)
+{
+    CLEANUP(sql_finalize) sqlite3_stmt *stmt = NULL;
+    int rc = sql_prepare(self->db,
+                         "SELECT job, number, state, claim, outcome, again, attempts, losses,"
+                         " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error,"
+                         " tried FROM frame ORDER BY job, number",
+                         &stmt);
+    if (rc < 0) {
+        return rc;
+    }
+    int step = 0;
+    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct reader reader = { .stmt = stmt };
+        struct frame_row row;
+        read_frame(&reader, &row);
+        const char *why = "a column that is none";
+        bool wrong = reader.wrong || queue_load_frame(queue, &row, &why) != 0;
+        release_frame(&row);
+        if (wrong) {
+            *text = alloc_format("job %" PRId64 " frame %" PRId32 ": %s", row.job, row.frame, why);
+            return STORE_REFUSED;
+        }
+    }
+    return sql_fault(step);
+}
+
+int store_load(store_t *self, queue_t *queue, char **text)
+{
+    int rc = load_meta(self, queue);
+    if (rc == 0) {
+        rc = load_jobs(self, queue, text);
+    }
+    if (rc == 0) {
+        rc = load_frames(self, queue, text);
+    }
+    if (rc == -EUCLEAN) {
+        *text = alloc_text(sqlite3_errmsg(self->db));
+        return STORE_REFUSED;
+    }
+    return rc;
+}

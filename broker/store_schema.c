@@ -1,0 +1,167 @@
+#include "broker/store_private.h"
+
+#include <stdio.h>
+
+#include "broker/sql.h"
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+
+/*
+ * The steps from one user_version to the next. A step that was released is never edited: a
+ * change is a new step at the end.
+ */
+static const char *const steps[] = {
+    /* 1 */
+    "PRAGMA application_id = 0x44424c46;"
+    "CREATE TABLE meta("
+    " key TEXT PRIMARY KEY NOT NULL,"
+    " value NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE job("
+    " id INTEGER PRIMARY KEY,"
+    " state TEXT NOT NULL CHECK(state IN ('queued', 'inspecting', 'held', 'active', 'paused',"
+    "  'done', 'failed', 'cancelled')),"
+    " spec TEXT NOT NULL CHECK(json_valid(spec)),"
+    " found TEXT CHECK(json_valid(found)),"
+    " questions TEXT CHECK(json_valid(questions)),"
+    " warnings TEXT CHECK(json_valid(warnings)),"
+    " error TEXT CHECK(json_valid(error)),"
+    " submitted_at INTEGER NOT NULL,"
+    " finished_at INTEGER,"
+    " active_order INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL,"
+    " sweeps INTEGER NOT NULL,"
+    " claim INTEGER," /* the last one without a frame, and how it ended */
+    " claim_kind TEXT NOT NULL CHECK(claim_kind IN ('none', 'inspect', 'sweep')),"
+    " claim_outcome TEXT NOT NULL CHECK(claim_outcome IN ('none', 'live', 'error', 'returned',"
+    "  'lost', 'inspected', 'swept')),"
+    " worker TEXT,"
+    " worker_id TEXT,"
+    " bound_blender INTEGER," /* 304 is 3.4 */
+    " bound_kind TEXT NOT NULL CHECK(bound_kind IN ('none', 'cpu', 'gpu')),"
+    " warnings_accepted INTEGER NOT NULL,"
+    " stopped INTEGER NOT NULL,"
+    " sweep_due INTEGER NOT NULL,"
+    " removing INTEGER NOT NULL);"
+    "CREATE TABLE frame("
+    " job INTEGER NOT NULL,"
+    " number INTEGER NOT NULL,"
+    " state TEXT NOT NULL CHECK(state IN ('waiting', 'claimed', 'done', 'kept', 'taken',"
+    "  'failed', 'cancelled')),"
+    " claim INTEGER,"
+    " outcome TEXT NOT NULL CHECK(outcome IN ('none', 'live', 'finished', 'kept', 'taken',"
+    "  'error', 'returned', 'lost')),"
+    " again INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL,"
+    " losses INTEGER NOT NULL,"
+    " worker TEXT,"
+    " worker_id TEXT,"
+    " started_at INTEGER,"
+    " finished_at INTEGER,"
+    " ms INTEGER,"
+    " bytes INTEGER,"
+    " sighting TEXT CHECK(json_valid(sighting))," /* [size, mtime_ns, inode] */
+    " error TEXT CHECK(json_valid(error)),"
+    " proof TEXT CHECK(json_valid(proof)),"
+    " tried TEXT CHECK(json_valid(tried)),"
+    " PRIMARY KEY(job, number)) WITHOUT ROWID;"
+    "CREATE TABLE event("
+    " id INTEGER PRIMARY KEY,"
+    " at INTEGER NOT NULL,"
+    " event TEXT NOT NULL,"
+    " job INTEGER,"
+    " frame INTEGER,"
+    " worker TEXT,"
+    " text TEXT);"
+    "CREATE INDEX event_job ON event(job) WHERE job IS NOT NULL;"
+    "CREATE TABLE request("
+    " key TEXT PRIMARY KEY NOT NULL,"
+    " hash TEXT NOT NULL,"
+    " answer TEXT NOT NULL CHECK(json_valid(answer)),"
+    " at INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX request_at ON request(at);"
+    "CREATE TABLE picture("
+    " path TEXT PRIMARY KEY NOT NULL,"
+    " digest TEXT NOT NULL,"
+    " size INTEGER NOT NULL,"
+    " mtime_ns INTEGER NOT NULL,"
+    " inode INTEGER NOT NULL) WITHOUT ROWID;",
+};
+
+enum { STEPS = sizeof steps / sizeof steps[0] };
+
+const char *const store_stmt_text[STMTS] = {
+    [STMT_BEGIN] = "BEGIN IMMEDIATE",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_ROLLBACK] = "ROLLBACK",
+    [STMT_PUT_JOB] =
+        "INSERT OR REPLACE INTO job(id, state, spec, found, questions, warnings, error,"
+        " submitted_at, finished_at, active_order, attempts, sweeps, claim, claim_kind,"
+        " claim_outcome, worker, worker_id, bound_blender, bound_kind, warnings_accepted, stopped,"
+        " sweep_due, removing) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+        " ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+    [STMT_DELETE_JOB] = "DELETE FROM job WHERE id = ?1",
+    [STMT_DELETE_FRAMES] = "DELETE FROM frame WHERE job = ?1",
+    /* A done or kept frame keeps its proof when the change brings none; see frame.h. */
+    [STMT_PUT_FRAME] =
+        "INSERT INTO frame(job, number, state, claim, outcome, again, attempts, losses, worker,"
+        " worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        " ON CONFLICT(job, number) DO UPDATE SET state = excluded.state, claim = excluded.claim,"
+        " outcome = excluded.outcome, again = excluded.again, attempts = excluded.attempts,"
+        " losses = excluded.losses, worker = excluded.worker, worker_id = excluded.worker_id,"
+        " started_at = excluded.started_at, finished_at = excluded.finished_at,"
+        " ms = excluded.ms, bytes = excluded.bytes, sighting = excluded.sighting,"
+        " error = excluded.error, tried = excluded.tried,"
+        " proof = CASE WHEN excluded.state IN ('done', 'kept')"
+        "  THEN coalesce(excluded.proof, proof) END",
+    [STMT_DELETE_FRAME] = "DELETE FROM frame WHERE job = ?1 AND number = ?2",
+    [STMT_PUT_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
+    [STMT_PUT_EVENT] =
+        "INSERT OR REPLACE INTO event(id, at, event, job, frame, worker, text)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STMT_PUT_REQUEST] =
+        "INSERT OR REPLACE INTO request(key, hash, answer, at) VALUES(?1, ?2, ?3, ?4)",
+    /* The digest is that of the job as it was inspected; a job that is gone writes nothing. */
+    [STMT_PUT_PICTURE] =
+        "INSERT OR REPLACE INTO picture(path, digest, size, mtime_ns, inode)"
+        " SELECT ?1, 'dblend:' || (found ->> '$.digest') || ':' ||"
+        "  CAST(bound_blender / 100 AS TEXT) || '.' || CAST(bound_blender % 100 AS TEXT),"
+        " ?3, ?4, ?5 FROM job WHERE id = ?2 AND found ->> '$.digest' IS NOT NULL"
+        " AND NOT coalesce(found ->> '$.stamped', 0)"
+        " AND bound_blender > 0",
+    [STMT_GET_REQUEST] = "SELECT hash, answer FROM request WHERE key = ?1",
+    [STMT_GET_PROOF] =
+        "SELECT proof FROM frame WHERE job = ?1 AND number = ?2 AND proof IS NOT NULL",
+    [STMT_GET_PICTURE] = "SELECT digest, size, mtime_ns, inode FROM picture WHERE path = ?1",
+    [STMT_GET_EVENTS] =
+        "SELECT id, at, event, job, frame, worker, text FROM event"
+        " WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [STMT_GET_JOB_EVENTS] =
+        "SELECT id, at, event, job, frame, worker, text FROM event"
+        " WHERE id > ?1 AND job = ?3 AND (?4 IS NULL OR frame = ?4) ORDER BY id LIMIT ?2",
+    [STMT_PRUNE_REQUESTS] =
+        "DELETE FROM request WHERE key IN (SELECT key FROM request WHERE at < ?1 LIMIT ?2)",
+    [STMT_PRUNE_EVENTS] =
+        "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <="
+        " (SELECT min(id) + ?2 FROM event) AND at < ?1)",
+};
+
+int store_schema_version(void)
+{
+    return STEPS;
+}
+
+int store_migrate(sqlite3 *db, int64_t version)
+{
+    for (int64_t at = version; at < STEPS; at++) {
+        CLEANUP(cleanup_free)
+        char *text = alloc_format("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT;",
+                                  steps[at], (int)at + 1);
+        int rc = sql_exec(db, text);
+        if (rc < 0) {
+            (void)sql_exec(db, "ROLLBACK"); /* fails when SQLite has done it itself */
+            return rc;
+        }
+    }
+    return 0;
+}
