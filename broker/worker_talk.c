@@ -1,0 +1,315 @@
+#include "broker/worker_talk.h"
+
+#include <string.h>
+
+#include "proto/cleanup.h"
+#include "proto/frame_name.h"
+#include "proto/messages.h"
+
+/* message_check has looked at types and ranges; only counts are looked at again, for memory. */
+static size_t items(const json_t *array, size_t most)
+{
+    size_t count = json_array_size(array);
+    return count < most ? count : most;
+}
+
+static int read_kinds(const json_t *body, struct queue_ready *out)
+{
+    const json_t *kinds = msg_array_or_null(body, "kinds");
+    size_t index = 0;
+    json_t *kind = NULL;
+    json_array_foreach(kinds, index, kind)
+    {
+        enum claim_kind parsed = CLAIM_NONE;
+        /* A kind that a later version added is one that this broker never grants. */
+        if (claim_kind_parse(json_string_value(kind), &parsed) == 0) {
+            out->kinds[parsed] = true;
+        }
+    }
+    return WORKER_TALK_OK;
+}
+
+static void read_blenders(const json_t *body, struct queue_ready *out)
+{
+    const json_t *blenders = msg_array_or_null(body, "blenders");
+    out->blender_count = items(blenders, QUEUE_BLENDERS);
+    for (size_t i = 0; i < out->blender_count; i++) {
+        const json_t *blender = json_array_get(blenders, i);
+        out->blenders[i] = (struct queue_blender){
+            .version = msg_str_or(blender, "version", ""),
+            .path = msg_str_or(blender, "path", ""),
+            .denoiser = msg_bool_or(blender, "denoiser", false),
+        };
+    }
+}
+
+static void read_claims(const json_t *body, const char *key, struct queue_ready *out)
+{
+    const json_t *named = msg_array_or_null(body, key);
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach(named, index, item)
+    {
+        if (out->claim_count < QUEUE_STALES) {
+            out->claims[out->claim_count++] = msg_int_or(item, "claim", 0);
+        }
+    }
+}
+
+int worker_talk_ready(const json_t *body, struct queue_ready *out)
+{
+    *out = (struct queue_ready){
+        .seq = msg_int_or(body, "seq", 0),
+        .worker_id = msg_str_or(body, "worker", ""),
+        .name = msg_str_or(body, "name", ""),
+        .host = msg_str_or(body, "host", ""),
+        .pid = msg_int_or(body, "pid", 0),
+        .device = msg_str_or(body, "device", ""),
+        .job = msg_int_or(body, "job", 0),
+    };
+    if (device_kind_parse(msg_str_or(body, "device_kind", ""), &out->device_kind) < 0) {
+        return WORKER_TALK_MALFORMED;
+    }
+    read_blenders(body, out);
+    read_claims(body, "holding", out);
+    read_claims(body, "reports", out);
+    return read_kinds(body, out);
+}
+
+static int read_holding(const json_t *body, struct queue_sync *out)
+{
+    const json_t *holding = msg_array_or_null(body, "holding");
+    out->holding_count = items(holding, QUEUE_HOLDINGS);
+    for (size_t i = 0; i < out->holding_count; i++) {
+        const json_t *item = json_array_get(holding, i);
+        out->holding[i].claim = msg_int_or(item, "claim", 0);
+        if (claim_phase_parse(msg_str_or(item, "phase", ""), &out->holding[i].phase) < 0) {
+            return WORKER_TALK_MALFORMED;
+        }
+    }
+    return WORKER_TALK_OK;
+}
+
+/* json_t that a report lends to the queue, which takes references of what it keeps. */
+static json_t *lend(const json_t *map, const char *key)
+{
+    json_t *value = json_object_get(map, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+static int read_report(const json_t *item, struct queue_report *out)
+{
+    *out = (struct queue_report){
+        .claim = msg_int_or(item, "claim", 0),
+        .blender = msg_str_or(item, "blender", NULL),
+        .ms = msg_int_or(item, "ms", -1),
+        .files = lend(item, "files"),
+        .warnings = lend(item, "warnings"),
+        .sighting = { .size_bytes = msg_int_or(item, "size", 0),
+                      .mtime_ns = msg_int_or(item, "mtime_ns", 0),
+                      .inode = msg_int_or(item, "inode", 0) },
+        .code = msg_str_or(item, "code", ""),
+        .text = msg_str_or(item, "text", ""),
+        .hint = msg_str_or(item, "hint", ""),
+        .fatal = msg_bool_or(item, "fatal", false),
+        .charge = msg_bool_or(item, "charge", false),
+        .found = lend(item, "found"),
+        .questions = lend(item, "questions"),
+    };
+    int rc = report_what_parse(msg_str_or(item, "what", ""), &out->what);
+    return rc < 0 ? WORKER_TALK_MALFORMED : WORKER_TALK_OK;
+}
+
+static int read_reports(const json_t *body, struct queue_sync *out, struct worker_talk_logs *logs)
+{
+    const json_t *reports = msg_array_or_null(body, "reports");
+    out->report_count = items(reports, QUEUE_REPORTS);
+    for (size_t i = 0; i < out->report_count; i++) {
+        const json_t *item = json_array_get(reports, i);
+        int rc = read_report(item, &out->reports[i]);
+        if (rc != 0) {
+            return rc;
+        }
+        if (msg_bool_or(item, "log", false)) {
+            logs->log[logs->count] = (struct worker_talk_log){
+                .claim = out->reports[i].claim,
+                .blob = logs->count,
+            };
+            logs->count++;
+        }
+    }
+    return WORKER_TALK_OK;
+}
+
+int worker_talk_sync(const json_t *body, struct queue_sync *out, struct worker_talk_logs *logs)
+{
+    *out = (struct queue_sync){
+        .session = msg_int_or(body, "session", 0),
+        .seq = msg_int_or(body, "seq", 0),
+        .seen = msg_int_or(body, "seen", 0),
+        .job = msg_int_or(body, "job", 0),
+        .want = (int)msg_int_or(body, "want", 0),
+        .leave = msg_bool_or(body, "leave", false),
+    };
+    logs->count = 0;
+    if (worker_state_parse(msg_str_or(body, "state", ""), &out->state) < 0 ||
+        out->state == WORKER_LOST || out->state == WORKER_PAUSED) { /* the broker's own words */
+        return WORKER_TALK_MALFORMED;
+    }
+    const json_t *progress = msg_map_or_null(body, "progress");
+    if (progress) {
+        out->progress_claim = msg_int_or(progress, "claim", 0);
+        out->progress_text = msg_str_or(progress, "text", NULL);
+        out->progress_done = msg_int_or(progress, "done", 0);
+        out->progress_total = msg_int_or(progress, "total", 0);
+    }
+    int rc = read_holding(body, out);
+    return rc == 0 ? read_reports(body, out, logs) : rc;
+}
+
+static json_t *write_orders(const struct queue_answer *answer)
+{
+    json_t *orders = json_object();
+    msg_set_int(orders, "n", answer->orders.n);
+    msg_set_bool(orders, "pause", answer->orders.pause);
+    msg_set_str(orders, "drain", drain_order_name(answer->orders.drain));
+    msg_set_bool(orders, "return", answer->orders.give_back);
+    json_t *stop = json_array();
+    for (size_t i = 0; i < answer->orders.stop_count; i++) {
+        json_array_append_new(stop, json_integer(answer->orders.stop[i]));
+    }
+    msg_set(orders, "stop", stop);
+    return orders;
+}
+
+static json_t *write_settled(const struct queue_answer *answer)
+{
+    json_t *settled = json_array();
+    for (size_t i = 0; i < answer->settled_count; i++) {
+        const struct queue_settled *one = &answer->settled[i];
+        json_t *item = json_object();
+        msg_set_int(item, "claim", one->claim);
+        msg_set_str(item, "what", report_what_name(one->what));
+        msg_set_str(item, "st", one->accepted ? "accepted" : "stale");
+        json_array_append_new(settled, item);
+    }
+    return settled;
+}
+
+/*
+ * What the ledger knows of the pictures under the frame's names. Only formats that cannot carry
+ * the digest need it; a fault of the ledger here costs a frame rendered again, no more.
+ */
+static json_t *known_pictures(const json_t *found, int32_t frame, store_t *store)
+{
+    if (!found || msg_bool_or(found, "stamped", true)) {
+        return NULL;
+    }
+    json_t *known = NULL;
+    const json_t *outputs = msg_array_or_null(found, "outputs");
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach(outputs, index, item)
+    {
+        struct frame_name pattern = {
+            .head = msg_str_or(item, "head", ""),
+            .digits = (int)msg_int_or(item, "digits", 0),
+            .tail = msg_str_or(item, "tail", ""),
+        };
+        CLEANUP(cleanup_free) char *path = frame_name(&pattern, frame);
+        json_t *picture = NULL;
+        if (store_picture(store, path, &picture) == 0) {
+            known = known ? known : json_array();
+            json_array_append_new(known, picture);
+        }
+    }
+    return known;
+}
+
+static json_t *write_sighting(const struct queue_grant *grant)
+{
+    json_t *sighting = json_object();
+    msg_set_int(sighting, "size", grant->sighting.size_bytes);
+    msg_set_int(sighting, "mtime_ns", grant->sighting.mtime_ns);
+    msg_set_int(sighting, "inode", grant->sighting.inode);
+    msg_set_bool(sighting, "abandoned", grant->abandoned);
+    return sighting;
+}
+
+static json_t *write_grant(const struct queue_grant *grant, queue_t *queue, store_t *store)
+{
+    json_t *item = json_object();
+    msg_set_int(item, "claim", grant->claim);
+    msg_set_str(item, "kind", claim_kind_name(grant->kind));
+    msg_set_int(item, "job", grant->job);
+    if (grant->kind == CLAIM_RENDER) {
+        msg_set_int(item, "frame", grant->frame);
+        msg_set_bool(item, "again", grant->again);
+        struct job_view view;
+        /* Only `found` of the row is looked at, which no time changes. */
+        if (queue_job(queue, (struct queue_now){ 0 }, grant->job, &view) == 0) {
+            json_t *known = known_pictures(view.row->found, grant->frame, store);
+            if (known) {
+                msg_set(item, "known", known);
+            }
+        }
+    }
+    msg_set_int(item, "attempt", grant->attempt);
+    if (grant->sighted) {
+        msg_set(item, "sighting", write_sighting(grant));
+    }
+    if (grant->about) {
+        json_t *about = queue_describe(queue, grant->job, grant->kind);
+        if (about) {
+            msg_set(item, "about", about);
+        }
+    }
+    return item;
+}
+
+json_t *worker_talk_answer(const struct queue_answer *answer, const char *farm, queue_t *queue,
+                           store_t *store)
+{
+    json_t *body = msg_new("ANSWER");
+    msg_set_int(body, "seq", answer->seq);
+    msg_set_int(body, "session", answer->session);
+    msg_set_str(body, "farm", farm);
+    msg_set_int(body, "park_ms", answer->park_ms);
+    msg_set(body, "orders", write_orders(answer));
+    msg_set(body, "settled", write_settled(answer));
+
+    json_t *stale = json_array();
+    for (size_t i = 0; i < answer->stale_count; i++) {
+        json_array_append_new(stale, json_integer(answer->stale[i]));
+    }
+    msg_set(body, "stale", stale);
+
+    json_t *grants = json_array();
+    for (size_t i = 0; i < answer->grant_count; i++) {
+        json_array_append_new(grants, write_grant(&answer->grants[i], queue, store));
+    }
+    msg_set(body, "grants", grants);
+
+    json_t *job = answer->job ? queue_describe(queue, answer->job, CLAIM_RENDER) : NULL;
+    if (job) {
+        msg_set(body, "job", job);
+    }
+    return body;
+}
+
+json_t *worker_talk_ready_again(int64_t seq)
+{
+    json_t *body = msg_new("READY-AGAIN");
+    msg_set_int(body, "seq", seq);
+    return body;
+}
+
+json_t *worker_talk_refused(int64_t seq, const char *code, const char *text, const char *hint)
+{
+    json_t *body = msg_new("REFUSED");
+    msg_set_int(body, "seq", seq);
+    msg_set_str(body, "code", code);
+    msg_set_str(body, "text", text);
+    msg_set_str(body, "hint", hint);
+    return body;
+}
