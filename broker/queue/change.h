@@ -16,11 +16,12 @@
 #include "broker/queue/job.h"
 
 enum change_kind {
-    CHANGE_JOB_PUT,    /* insert or replace the row of job.job */
-    CHANGE_JOB_DELETE, /* delete the row of id and all frame rows of it */
-    CHANGE_FRAME_PUT,  /* insert or replace; see frame.h for proof */
-    CHANGE_META,       /* put meta key = value */
-    CHANGE_EVENT       /* append to the event log */
+    CHANGE_JOB_PUT,      /* insert or replace the row of job.job */
+    CHANGE_JOB_DELETE,   /* delete the row of id and all frame rows of it */
+    CHANGE_FRAME_PUT,    /* insert or replace; see frame.h for proof */
+    CHANGE_FRAME_DELETE, /* as.frame: job and frame only */
+    CHANGE_META,         /* put meta key = value */
+    CHANGE_EVENT         /* append to the event log */
 };
 
 /* The closed list of issue 2. */
@@ -69,6 +70,7 @@ struct change_event {
 
 struct change {
     enum change_kind kind;
+    int from; /* puts: the state before; the same = the row changed without a move */
     union {
         struct job_row job; /* JSON in it is owned by the change, and so is frame's */
         struct frame_row frame;

@@ -85,6 +85,15 @@ const char *job_state_name(enum job_state state);
 int job_state_parse(const char *name, enum job_state *out);
 bool job_may_move(enum job_state from, enum job_state to);
 
+/*
+ *     queued      -> inspecting, paused, cancelled
+ *     inspecting  -> queued, held, active, failed, paused, cancelled
+ *     held        -> active, queued (an answer changes what inspection finds), cancelled
+ *     active      -> done, failed, paused, cancelled
+ *     paused      -> queued, active, held (the output was taken meanwhile), cancelled
+ *     done, failed, cancelled -> active, queued, held    retry
+ */
+
 /* done, failed or cancelled */
 bool job_state_ended(enum job_state state);
 

@@ -1,0 +1,95 @@
+/* What is asked of people: which questions of a job are open, and what follows when none is. */
+
+#include <string.h>
+
+#include "broker/queue/state.h"
+#include "proto/alloc.h"
+
+/* Options that answer a question as it stands. Others need another inspection. */
+static bool answered(const struct job *job, const char *code)
+{
+    const char *unbaked = json_string_value(job_option(job, "unbaked"));
+    if (strcmp(code, "add-on-missing") == 0 || strcmp(code, "files-missing") == 0) {
+        return json_is_true(job_option(job, "allow_missing"));
+    }
+    if (strcmp(code, "scripts-blocked") == 0) {
+        return json_is_true(job_option(job, "trust_scripts")) ||
+               json_is_true(job_option(job, "no_scripts"));
+    }
+    if (strcmp(code, "pictures") == 0) {
+        return json_is_true(job_option(job, "keep")) || job->overwrite;
+    }
+    if (strcmp(code, "unbaked") == 0) {
+        return unbaked && strcmp(unbaked, "refuse") != 0;
+    }
+    return false;
+}
+
+static json_t *question(const char *code, char *text, const char *hint)
+{
+    json_t *item = json_pack("{s:s, s:s, s:s}", "code", code, "text", text, "hint", hint);
+    free(text);
+    return item;
+}
+
+void questions_forget(struct job *job)
+{
+    json_decref(job->open);
+    job->open = NULL;
+}
+
+json_t *questions_open(queue_t *self, struct job *job)
+{
+    questions_forget(job);
+    job->open = json_array();
+    for (size_t i = 0; i < json_array_size(job->row.questions); i++) {
+        json_t *item = json_array_get(job->row.questions, i);
+        const char *code = json_string_value(json_object_get(item, "code"));
+        if (code && !answered(job, code)) {
+            json_array_append(job->open, item);
+        }
+    }
+    struct job *other = owner_other(self, job);
+    if (other) {
+        char *text = alloc_format("job %lld (%s) renders to the same files: %s",
+                                  (long long)other->row.job, other->name, other->output);
+        json_array_append_new(job->open, question("output-in-use", text,
+                                                  "-o PATTERN, or wait: it goes on by itself when "
+                                                  "that job has ended"));
+    }
+    size_t warnings = json_array_size(job->row.warnings);
+    if (job->strict && warnings > 0 && !job->row.warnings_accepted) {
+        json_t *first = json_array_get(job->row.warnings, 0);
+        const char *text = json_string_value(json_object_get(first, "text"));
+        json_array_append_new(
+            job->open, question("warnings",
+                                alloc_format("%zu warning%s, and --strict was given: %s", warnings,
+                                             warnings == 1 ? "" : "s", text ? text : "?"),
+                                "dblend accept JOB"));
+    }
+    return job->open;
+}
+
+void questions_settle(queue_t *self, struct queue_now now, struct job *job)
+{
+    json_t *open = questions_open(self, job);
+    if (json_array_size(open) == 0) {
+        bool held = job->row.state == JOB_HELD;
+        job_move(self, now, job, JOB_ACTIVE);
+        if (held) {
+            change_event(self, now, EVENT_JOB_ACCEPTED, job, EVENT_NO_FRAME, NULL, NULL);
+        }
+        return;
+    }
+    json_t *first = json_array_get(open, 0);
+    const char *code = json_string_value(json_object_get(first, "code"));
+    const char *text = json_string_value(json_object_get(first, "text"));
+    char *line = alloc_format("%s: %s", code ? code : "?", text ? text : "?");
+    if (job->row.state == JOB_HELD) {
+        job_changed(self, job);
+        free(line);
+        return;
+    }
+    job_move(self, now, job, JOB_HELD);
+    change_event(self, now, EVENT_JOB_HELD, job, EVENT_NO_FRAME, NULL, line);
+}

@@ -1,0 +1,300 @@
+/* The frames of a job: rows for those to which something happened, counters, who is next. */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/queue/state.h"
+#include "proto/alloc.h"
+
+enum { SLAB_FRAMES = 64, TRIED_SCAN = 32, CANDIDATE_SCAN = 64 };
+
+struct rows_slab {
+    struct rows_slab *next;
+    size_t used;
+    struct frame frames[SLAB_FRAMES];
+};
+
+#define TO(state) (1U << (state))
+
+static const unsigned allowed[] = {
+    [FRAME_WAITING] = TO(FRAME_CLAIMED) | TO(FRAME_CANCELLED),
+    [FRAME_CLAIMED] = TO(FRAME_WAITING) | TO(FRAME_DONE) | TO(FRAME_KEPT) | TO(FRAME_TAKEN) |
+                      TO(FRAME_FAILED) | TO(FRAME_CANCELLED),
+    [FRAME_DONE] = TO(FRAME_WAITING),
+    [FRAME_KEPT] = TO(FRAME_WAITING),
+    [FRAME_TAKEN] = TO(FRAME_WAITING) | TO(FRAME_CANCELLED),
+    [FRAME_FAILED] = TO(FRAME_WAITING),
+    [FRAME_CANCELLED] = TO(FRAME_WAITING),
+};
+_Static_assert(sizeof allowed / sizeof *allowed == FRAME_STATES, "a row a state");
+
+bool frame_may_move(enum frame_state from, enum frame_state to)
+{
+    return (unsigned)from < FRAME_STATES && (unsigned)to < FRAME_STATES &&
+           (allowed[from] & TO(to)) != 0;
+}
+
+struct frame *rows_get(const struct job *job, int32_t number)
+{
+    return map_get(&job->rows, number);
+}
+
+struct frame *rows_make(struct job *job, int32_t number)
+{
+    if (!job->slabs || job->slabs->used == SLAB_FRAMES) {
+        struct rows_slab *slab = alloc_zero(1, sizeof *slab);
+        slab->next = job->slabs;
+        job->slabs = slab;
+    }
+    struct frame *frame = &job->slabs->frames[job->slabs->used++];
+    *frame = (struct frame){ .number = number, .ms = -1, .bytes = -1 };
+    map_put(&job->rows, number, frame);
+    return frame;
+}
+
+struct frame_more *rows_more(struct job *job, struct frame *frame)
+{
+    if (!frame->more) {
+        frame->more = alloc_zero(1, sizeof *frame->more);
+        frame->more->job = job;
+        frame->more->frame = frame;
+    }
+    return frame->more;
+}
+
+void rows_less(struct frame *frame)
+{
+    struct frame_more *more = frame->more;
+    if (more) {
+        assert(!more->live && more->heap_at == 0);
+        link_remove(&more->back);
+        json_decref(more->error);
+        free(more->tried);
+        free(more);
+        frame->more = NULL;
+    }
+}
+
+void rows_clear(struct job *job)
+{
+    for (size_t i = 0; i < job->rows.size; i++) {
+        if (job->rows.slots[i].value) {
+            rows_less(job->rows.slots[i].value);
+        }
+    }
+    map_clear(&job->rows);
+    while (job->slabs) {
+        struct rows_slab *next = job->slabs->next;
+        free(job->slabs);
+        job->slabs = next;
+    }
+}
+
+void rows_export(const struct job *job, const struct frame *frame, struct frame_row *out)
+{
+    const struct frame_more *more = frame->more;
+    *out = (struct frame_row){
+        .job = job->row.job,
+        .frame = frame->number,
+        .state = (enum frame_state)frame->state,
+        .outcome = (enum claim_outcome)frame->outcome,
+        .again = frame->again,
+        .attempts = frame->attempts,
+        .losses = frame->losses,
+        .claim = frame->claim,
+        .worker = frame->worker,
+        .started_at = frame->started_at,
+        .finished_at = frame->finished_at,
+        .ms = frame->ms,
+        .bytes = frame->bytes,
+    };
+    if (more) {
+        out->sighted = more->sighted;
+        out->sighting = more->sighting;
+        out->error = more->error;
+        out->worker_id = more->live ? more->live->worker->id : NULL;
+    }
+}
+
+/* Back into the queue. Of an ordered job by number, for its frames go out ascending. */
+void rows_requeue(struct job *job, struct frame *frame)
+{
+    struct frame_more *more = rows_more(job, frame);
+    link_remove(&more->back);
+    if (!job->ordered) {
+        link_append(more->tried_count > 0 ? &job->back_tried : &job->back, &more->back);
+        return;
+    }
+    struct link *after = job->back.prev;
+    while (after != &job->back &&
+           LINK_ITEM(after, struct frame_more, back)->frame->number > frame->number) {
+        after = after->prev;
+    }
+    link_insert(after->next, &more->back);
+}
+
+void frame_move(queue_t *self, struct job *job, struct frame *frame, enum frame_state to,
+                json_t *proof)
+{
+    enum frame_state from = (enum frame_state)frame->state;
+    assert(frame_may_move(from, to));
+    assert(job->counts.by_state[from] > 0);
+    if (frame->more) {
+        link_remove(&frame->more->back);
+        taken_remove(self, frame);
+    }
+    frame->state = (uint8_t)to;
+    job->counts.by_state[from]--;
+    job->counts.by_state[to]++;
+    if (to == FRAME_WAITING) {
+        rows_requeue(job, frame);
+        self->work = true;
+    } else if (to == FRAME_TAKEN) {
+        taken_add(self, frame);
+    } else if (to == FRAME_DONE || to == FRAME_KEPT) {
+        rows_less(frame);
+    }
+    change_frame(self, job, frame, (int)from, proof);
+}
+
+void frame_reset(struct frame *frame)
+{
+    frame->attempts = 0;
+    frame->losses = 0;
+    if (frame->more) {
+        json_decref(frame->more->error);
+        frame->more->error = NULL;
+        free(frame->more->tried);
+        frame->more->tried = NULL;
+        frame->more->tried_count = 0;
+    }
+}
+
+void rows_try_add(struct frame_more *more, const char *name)
+{
+    for (size_t i = 0; i < more->tried_count; i++) {
+        if (more->tried[i] == name) {
+            return;
+        }
+    }
+    more->tried = alloc_resize(more->tried, more->tried_count + 1, sizeof *more->tried);
+    more->tried[more->tried_count++] = name;
+}
+
+bool rows_tried(const struct frame *frame, const char *name)
+{
+    for (size_t i = 0; frame->more && i < frame->more->tried_count; i++) {
+        if (frame->more->tried[i] == name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool may_try(const struct frame *frame, const struct worker *worker)
+{
+    return worker->session != 0 && worker->drain == DRAIN_NONE && !worker->moving &&
+           !rows_tried(frame, worker->name);
+}
+
+/* Is a worker there that has not tried the frame, fits, and is on this job or has none? */
+static bool somebody_else(queue_t *self, struct job *job, const struct frame *frame)
+{
+    int looked = 0;
+    for (struct link *at = job->workers.next; at != &job->workers && looked < CANDIDATE_SCAN;
+         at = at->next, looked++) {
+        if (may_try(frame, LINK_ITEM(at, struct worker, on_job))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < self->class_count; i++) {
+        struct class *class = self->classes[i];
+        if (!fit_class_job(self, job, class)) {
+            continue;
+        }
+        looked = 0;
+        for (struct link *at = class->free.next; at != &class->free && looked < CANDIDATE_SCAN;
+             at = at->next, looked++) {
+            if (may_try(frame, LINK_ITEM(at, struct worker, hungry))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static struct frame *first_of(const struct link *head)
+{
+    return link_empty(head) ? NULL : LINK_ITEM(head->next, struct frame_more, back)->frame;
+}
+
+static struct frame *next_tried(queue_t *self, struct job *job, const struct worker *worker)
+{
+    int looked = 0;
+    for (struct link *at = job->back_tried.next; at != &job->back_tried && looked < TRIED_SCAN;
+         at = at->next, looked++) {
+        struct frame *frame = LINK_ITEM(at, struct frame_more, back)->frame;
+        if (!rows_tried(frame, worker->name) || !somebody_else(self, job, frame)) {
+            return frame;
+        }
+    }
+    return NULL;
+}
+
+/* The number of the next frame without a row; what has one is passed for good. */
+static bool next_fresh(struct job *job, int32_t *number)
+{
+    while (job->cursor < job->counts.total) {
+        int64_t rank = order_rank(&job->order, job->counts.total, job->cursor);
+        if (ranges_at(&job->frames, rank, number) && !rows_get(job, *number)) {
+            return true;
+        }
+        job->cursor++;
+    }
+    return false;
+}
+
+struct frame *rows_next(queue_t *self, struct job *job, const struct worker *worker)
+{
+    int32_t number = 0;
+    struct frame *back = first_of(&job->back);
+    if (job->ordered) {
+        if (back && (!next_fresh(job, &number) || back->number < number)) {
+            return back;
+        }
+        return next_fresh(job, &number) ? rows_make(job, number) : NULL;
+    }
+    if (!back) {
+        back = next_tried(self, job, worker);
+    }
+    if (!back && next_fresh(job, &number)) {
+        back = rows_make(job, number);
+    }
+    return back;
+}
+
+void rows_add_time(struct job *job, int64_t ms)
+{
+    job->times[job->time_count++ % TIMES_KEPT] = ms;
+    job->median_ms = -2;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int64_t rows_median(struct job *job)
+{
+    if (job->median_ms == -2) {
+        int64_t times[TIMES_KEPT];
+        size_t count = job->time_count < TIMES_KEPT ? job->time_count : TIMES_KEPT;
+        memcpy(times, job->times, sizeof times);
+        qsort(times, count, sizeof *times, compare_times);
+        job->median_ms = count > 0 ? times[count / 2] : -1;
+    }
+    return job->median_ms;
+}
