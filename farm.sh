@@ -8,7 +8,8 @@ build=$root/build
 # Debian 12's names. What builds it, what it runs with, what its tests need.
 packages_build=(gcc libc6-dev cmake make pkg-config libczmq-dev libzmq3-dev libmsgpack-dev
     libsqlite3-dev libhwloc-dev libjansson-dev libncurses-dev zlib1g-dev libzstd-dev libsodium-dev)
-packages_run=(blender python3 python3-numpy python3-openimageio libgl1-mesa-dri)
+# Blender opens libEGL by itself for Eevee and Workbench: no package says so.
+packages_run=(blender python3 python3-numpy python3-openimageio libegl1 libgl1-mesa-dri)
 packages_test=(libcmocka-dev python3-pytest python3-msgpack python3-zmq)
 
 usage() {

@@ -64,19 +64,36 @@ def scene(made_scenes, farm):
     return copied
 
 
+# What `blender -a` never does and a person at the screen does: step from frame to frame.
+STEPPED = """
+for number in range(S.frame_start, S.frame_end + 1):
+    S.frame_set(number)
+    S.render.filepath = {folder!r} + "/%04d" % number
+    bpy.ops.render.render(write_still=True)
+"""
+
+
 @pytest.fixture(scope="session")
 def plain_frames(made_scenes, tmp_path_factory):
-    """plain_frames("plain", samples=64) is the folder where plain Blender rendered all of it."""
+    """plain_frames("plain", samples=64) is the folder where plain Blender rendered all of it.
+
+    With stepped=True one Blender sets and renders one frame after the other: `-a` evaluates no
+    unbaked physics at all, each of its frames shows the first one (3.4.1).
+    """
     rendered = {}
 
-    def render(name, **cycles):
+    def render(name, stepped=False, **cycles):
         key = (name, tuple(sorted(cycles.items())))
         if key not in rendered:
             target = tmp_path_factory.mktemp("plain frames")
-            settings = ";".join(f"S.cycles.{option} = {value}" for option, value in key[1])
-            blender(made_scenes / (name + ".blend"), "--python-expr",
-                    f"import bpy; S = bpy.context.scene; {settings or 'pass'}",
-                    "--render-output", str(target / "####"), "--render-anim", timeout=300)
+            script = "import bpy; S = bpy.context.scene\n" + "".join(
+                f"S.cycles.{option} = {value}\n" for option, value in key[1])
+            if stepped:
+                blender(made_scenes / (name + ".blend"), "--python-expr",
+                        script + STEPPED.format(folder=str(target)), timeout=300)
+            else:
+                blender(made_scenes / (name + ".blend"), "--python-expr", script,
+                        "--render-output", str(target / "####"), "--render-anim", timeout=300)
             rendered[key] = target
         return rendered[key]
 

@@ -106,6 +106,7 @@ def two_scenes(folder):
     first = base(1, 3)
     second = first.copy()
     second.name = "Second"
+    second.use_fake_user = True  # or the copy is not saved
     second.render.filepath = "//second/####"
     save(folder, "two_scenes")
 
