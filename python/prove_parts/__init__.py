@@ -1,0 +1,1 @@
+"""The modules of prove.py: looking at, proving and publishing pictures."""
