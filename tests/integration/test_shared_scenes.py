@@ -53,12 +53,13 @@ bpy.context.window.scene = S
 S.render.resolution_percentage = 10
 S.render.use_overwrite = True
 S.render.use_placeholder = False
-S.cycles.samples = 1
-S.cycles.use_denoising = False
-S.eevee.taa_render_samples = 1
-S.display.render_aa = "OFF"
-for layer in S.view_layers:
-    layer.cycles.use_denoising = False
+for one in bpy.data.scenes:  # a compositor may pull in another scene
+    one.cycles.samples = 1
+    one.cycles.use_denoising = False
+    one.eevee.taa_render_samples = 1
+    one.display.render_aa = "OFF"
+    for layer in one.view_layers:
+        layer.cycles.use_denoising = False
 if S.render.is_movie_format or not S.render.image_settings.file_format:
     S.render.image_settings.file_format = "PNG"
     S.render.image_settings.color_depth = "8"
