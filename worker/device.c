@@ -221,6 +221,6 @@ json_t *device_json(const struct device *self)
          cpu = hwloc_bitmap_next(self->cpus, cpu)) {
         json_array_append_new(cpus, json_integer(cpu));
     }
-    return json_pack("{s:s, s:s, s:s, s:o, s:i}", "type", "device", "id", self->id, "kind",
+    return json_pack("{s:s, s:s, s:s, s:o, s:i}", "device", self->id, "id", self->id, "kind",
                      device_kind_word(self->kind), "cpus", cpus, "threads", self->threads);
 }

@@ -44,7 +44,7 @@ void device_list_free(struct device **list_p, size_t count);
 /* "cpu", "gpu", "none": the word of the wire. */
 const char *device_kind_word(enum device_kind kind);
 
-/* {"id", "kind", "cpus" array of int, "threads"}; the caller's. */
+/* {"device", "id" (the same), "kind", "cpus" array of int, "threads"}; the caller's. */
 json_t *device_json(const struct device *self);
 
 #endif

@@ -55,6 +55,7 @@ void task_destroy(struct task **self_p)
         json_decref(self->found);
         free(self->path);
         free(self->log);
+        free(self->digest);
         free(*self_p);
         *self_p = NULL;
     }

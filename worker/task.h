@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct blender_info;
+
 enum task_kind {
     TASK_RENDER,
     TASK_INSPECT,
@@ -48,15 +50,20 @@ struct task {
     json_t *known;       /* owned reference or NULL: ledger rows of the names */
     json_t *last_report; /* owned or NULL: sent when giving up is through */
     json_t *paths;       /* owned reference or NULL: temporary files, one a view */
+    int64_t request;     /* id of the request to the prover that is under way; 0: none */
+    int64_t proof;       /* id of its `prove`, which may answer while it is given up */
+    bool without_prover; /* giving up: the prover that held it is dead */
+    bool stopping;       /* giving up: Blender has to be stopped first */
     char *path;          /* owned or NULL: the temporary file */
     json_t *found;       /* inspect: the answer of Blender, kept over the survey */
     char *log;           /* owned or NULL: Blender's output of the attempt */
     size_t log_size;
     int64_t render_ms;
-    char blender[16];   /* version that renders it, "3.4.1" */
-    bool touched;       /* the prover may hold files of this claim */
-    int opens;          /* how often its file was opened for it in vain */
-    bool need_denoiser; /* inspect: asked again with a Blender that can denoise */
+    char *digest;                      /* owned or NULL: what its pictures are stamped with */
+    const struct blender_info *chosen; /* borrowed: the Blender that renders it */
+    char blender[16];                  /* version that renders it, "3.4.1" */
+    int opens;                         /* how often its file was opened for it in vain */
+    bool need_denoiser;                /* inspect: asked again with a Blender that can denoise */
     struct task *next;
 };
 

@@ -1,0 +1,506 @@
+#include "worker/blender.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/alloc.h"
+#include "proto/child.h"
+#include "proto/cleanup.h"
+#include "proto/clock.h"
+#include "proto/lines.h"
+#include "proto/log.h"
+#include "worker/complaint.h"
+#include "worker/pulse.h"
+#include "worker/scratch.h"
+#include "worker/watch.h"
+
+enum { CHILD_FD = 3, LAST_LINES = 50, LAST_BYTES = 2500 };
+
+#define BIT(state) (1U << (state))
+#define ALIVE_NEXT (BIT(BLENDER_CLOSING) | BIT(BLENDER_OFF))
+
+static const unsigned moves[] = {
+    [BLENDER_OFF] = BIT(BLENDER_STARTING),
+    [BLENDER_STARTING] = BIT(BLENDER_IDLE) | ALIVE_NEXT,
+    [BLENDER_IDLE] =
+        BIT(BLENDER_OPENING) | BIT(BLENDER_INSPECTING) | BIT(BLENDER_RENDERING) | ALIVE_NEXT,
+    [BLENDER_OPENING] = BIT(BLENDER_IDLE) | ALIVE_NEXT,
+    [BLENDER_INSPECTING] = BIT(BLENDER_IDLE) | ALIVE_NEXT,
+    [BLENDER_RENDERING] = BIT(BLENDER_IDLE) | ALIVE_NEXT,
+    [BLENDER_CLOSING] = BIT(BLENDER_OFF),
+};
+_Static_assert(sizeof moves / sizeof *moves == BLENDER_STATES, "one row a state");
+
+static const char *const state_names[] = {
+    "off", "starting", "idle", "opening", "inspecting", "rendering", "closing",
+};
+_Static_assert(sizeof state_names / sizeof *state_names == BLENDER_STATES, "one name a state");
+
+struct blender {
+    zloop_t *loop;
+    struct blender_setup setup;
+    struct blender_calls calls;
+    enum blender_state state;
+    const struct blender_info *wanted;  /* NULL: none */
+    const struct blender_info *running; /* of the process */
+    child_t *child;
+    char *folder;    /* its TMPDIR */
+    int fd;          /* our end of the socketpair, -1 when closed */
+    lines_t *events; /* what autorender says */
+    lines_t *prints; /* what Blender prints; NULL after its end */
+    output_t *output;
+    struct phase phase;
+    struct pulse pulse;
+    enum blender_state during; /* before it began to close, for blender_end */
+    const char *verdict;       /* why we ended it: a code, or NULL when nothing was wrong */
+    char verdict_text[160];
+    bool killed;     /* KILL was sent after TERM */
+    int64_t command; /* id of the last command */
+    int64_t start_ms, pause_ms;
+    int64_t deadline_ms; /* of "ready", or of KILL */
+};
+
+blender_t *blender_new(zloop_t *loop, const struct blender_setup *setup,
+                       const struct blender_calls *calls)
+{
+    blender_t *self = alloc_zero(1, sizeof *self);
+    self->loop = loop;
+    self->setup = *setup;
+    self->calls = *calls;
+    self->fd = -1;
+    self->output = output_new();
+    self->pause_ms = BLENDER_PAUSE_MIN_MS;
+    return self;
+}
+
+static void move(blender_t *self, enum blender_state to)
+{
+    if (!(moves[self->state] & BIT(to))) {
+        log_error("blender: no move from %s to %s", state_names[self->state], state_names[to]);
+        abort(); /* ours alone: no input leads here */
+    }
+    log_debug("blender: %s -> %s", state_names[self->state], state_names[to]);
+    self->state = to;
+}
+
+static void close_events(blender_t *self)
+{
+    if (self->fd >= 0) {
+        watch_end(self->loop, self->fd);
+        lines_destroy(&self->events);
+        cleanup_fd(&self->fd);
+    }
+}
+
+static void close_prints(blender_t *self)
+{
+    if (self->prints) {
+        watch_end(self->loop, child_output(self->child));
+        lines_destroy(&self->prints);
+    }
+}
+
+static void release(blender_t *self)
+{
+    close_events(self);
+    if (self->child) {
+        close_prints(self);
+        watch_end(self->loop, child_pidfd(self->child));
+        child_destroy(&self->child);
+    }
+    scratch_remove(&self->folder);
+}
+
+void blender_destroy(blender_t **self_p)
+{
+    if (*self_p) {
+        release(*self_p);
+        output_destroy(&(*self_p)->output);
+        free(*self_p);
+        *self_p = NULL;
+    }
+}
+
+/* TERM now, KILL later; code NULL: nothing was wrong with it. */
+static void end_it(blender_t *self, const char *code, const char *text, int64_t now_ms)
+{
+    if (!self->child || self->state == BLENDER_CLOSING) {
+        return;
+    }
+    self->during = self->state;
+    self->verdict = code;
+    (void)snprintf(self->verdict_text, sizeof self->verdict_text, "%s", text);
+    self->killed = false;
+    move(self, BLENDER_CLOSING);
+    close_events(self);
+    child_terminate(self->child, SIGTERM);
+    self->deadline_ms = now_ms + BLENDER_GRACE_MS;
+}
+
+void blender_want(blender_t *self, const struct blender_info *info, int64_t now_ms)
+{
+    self->wanted = info;
+    if (self->child && self->running != info) {
+        end_it(self, NULL, "another one is wanted", now_ms);
+    }
+}
+
+void blender_restart(blender_t *self, const char *reason, int64_t now_ms)
+{
+    if (self->child && self->state != BLENDER_CLOSING) {
+        log_info("end blender: pid=%d: %s", (int)child_pid(self->child), reason);
+        end_it(self, NULL, reason, now_ms);
+    }
+}
+
+static void handle_answer(blender_t *self, const json_t *answer, const char *event)
+{
+    if (strcmp(event, "ready") == 0 && self->state == BLENDER_STARTING) {
+        move(self, BLENDER_IDLE);
+        log_info("blender is ready: pid=%d version=%s", (int)child_pid(self->child),
+                 self->running->version);
+        self->calls.changed(self->calls.ctx);
+        return;
+    }
+    bool busy = self->state == BLENDER_OPENING || self->state == BLENDER_INSPECTING ||
+                self->state == BLENDER_RENDERING;
+    if (!busy || json_integer_value(json_object_get(answer, "id")) != self->command) {
+        return; /* an answer that nobody waits for */
+    }
+    move(self, BLENDER_IDLE);
+    self->calls.answer(self->calls.ctx, answer);
+}
+
+static void on_events(void *arg)
+{
+    blender_t *self = arg;
+    struct lines_line line;
+    int rc = LINES_OK;
+    while (self->events && (rc = lines_next(self->events, &line)) == LINES_OK) {
+        CLEANUP(cleanup_json)
+        json_t *answer = line.cut ? NULL : json_loadb(line.text, line.size, 0, NULL);
+        const char *event = json_string_value(json_object_get(answer, "event"));
+        pulse_beat(&self->pulse, clock_mono_ms());
+        if (!event) {
+            log_warning("blender: a line on its socket is no event");
+            end_it(self, "crashed", "its script sent what nobody understands", clock_mono_ms());
+            return;
+        }
+        handle_answer(self, answer, event);
+    }
+    if (self->events && rc != LINES_AGAIN) {
+        close_events(self);
+        if (self->state != BLENDER_CLOSING) {
+            /* Without its script it is of no use; most likely its end is on the way. */
+            self->deadline_ms = clock_mono_ms() + BLENDER_GRACE_MS;
+            pulse_stop(&self->pulse, self->deadline_ms);
+        }
+    }
+}
+
+static void on_prints(void *arg)
+{
+    blender_t *self = arg;
+    struct lines_line line;
+    int rc = LINES_OK;
+    while ((rc = lines_next(self->prints, &line)) == LINES_OK) {
+        output_add(self->output, line.text, line.size);
+        pulse_beat(&self->pulse, clock_mono_ms());
+        if (self->state == BLENDER_RENDERING && phase_parse(line.text, &self->phase)) {
+            self->calls.changed(self->calls.ctx);
+        }
+    }
+    if (rc != LINES_AGAIN) {
+        close_prints(self);
+    }
+}
+
+/* A code for an end that nobody wished for. */
+static void judge(blender_t *self, const struct child_end *end, struct blender_end *out)
+{
+    static char text[4096];
+    char how[64];
+    struct complaint complaint;
+    CLEANUP(cleanup_free) char *last = output_last(self->output, LAST_LINES, LAST_BYTES);
+    child_end_text(end, how, sizeof how);
+    out->during = self->during;
+    out->code = self->verdict ? self->verdict : "crashed";
+    out->hint = "look at the output of the attempt: dblend log JOB --frame N";
+    if (complaint_find(last, &complaint) == 0) {
+        out->code = self->verdict ? self->verdict : complaint.code;
+        out->hint = complaint.hint;
+    } else if (!self->verdict && end->signalled && end->code == SIGKILL) {
+        out->hint = "somebody killed it; often the kernel, when memory runs out";
+    }
+    (void)snprintf(text, sizeof text, "Blender %s: %s%s%s%s", self->running->version,
+                   self->verdict ? self->verdict_text : "it ended with ", self->verdict ? "" : how,
+                   last[0] ? "; its last lines:\n" : "", last);
+    out->text = text;
+}
+
+static void plan_next(blender_t *self, bool orderly, int64_t now_ms)
+{
+    self->start_ms = now_ms;
+    if (!orderly) {
+        self->start_ms += self->pause_ms;
+        self->pause_ms *= 2;
+        self->pause_ms =
+            self->pause_ms > BLENDER_PAUSE_MAX_MS ? BLENDER_PAUSE_MAX_MS : self->pause_ms;
+    }
+}
+
+static void on_end(void *arg)
+{
+    blender_t *self = arg;
+    struct child_end end;
+    struct blender_end told = { .code = NULL };
+    if (self->events) {
+        on_events(self); /* an answer that came before its end counts */
+    }
+    if (child_reap(self->child, &end) != 0) {
+        return;
+    }
+    if (self->prints) {
+        on_prints(self);
+    }
+    bool orderly = self->state == BLENDER_CLOSING && !self->verdict;
+    if (self->state != BLENDER_CLOSING) {
+        self->during = self->state;
+        self->verdict = NULL;
+    }
+    if (!orderly) {
+        judge(self, &end, &told);
+        log_warning("blender ended: pid=%d during=%s code=%s", (int)child_pid(self->child),
+                    state_names[told.during], told.code);
+    }
+    release(self);
+    move(self, BLENDER_OFF);
+    plan_next(self, orderly, clock_mono_ms());
+    if (!orderly) {
+        self->calls.ended(self->calls.ctx, &told);
+    }
+    self->calls.changed(self->calls.ctx);
+}
+
+static int spawn(blender_t *self, int fd)
+{
+    char number[16];
+    char threads[16];
+    const char *argv[20];
+    const char *env[16];
+    size_t count = 0;
+    size_t extras = 0;
+    CLEANUP(cleanup_free) char *temp = alloc_format("TMPDIR=%s", self->folder);
+    CLEANUP(cleanup_free) char *pass_env = alloc_format("DBLEND_FD=%d", CHILD_FD);
+    (void)snprintf(number, sizeof number, "%d", CHILD_FD);
+    (void)snprintf(threads, sizeof threads, "%d", self->setup.threads);
+    argv[count++] = self->wanted->path;
+    argv[count++] = "--background";
+    if (self->setup.factory) {
+        argv[count++] = "--factory-startup";
+    }
+    if (self->setup.threads > 0) {
+        argv[count++] = "-t";
+        argv[count++] = threads;
+    }
+    const char *rest[] = { "--disable-autoexec",
+                           "--python-exit-code",
+                           "9",
+                           "--python",
+                           self->setup.script,
+                           "--",
+                           "--fd",
+                           number,
+                           NULL };
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
+        argv[count++] = rest[i];
+    }
+    env[extras++] = temp;
+    env[extras++] = pass_env;
+    for (size_t i = 0; self->setup.env && self->setup.env[i] && extras < 15; i++) {
+        env[extras++] = self->setup.env[i];
+    }
+    env[extras] = NULL;
+    struct child_pass pass = { .fd = fd, .as = CHILD_FD };
+    struct child_spec spec = {
+        .argv = argv, .env = env, .pass = &pass, .pass_count = 1, .output = true, .keeper = true
+    };
+    return child_spawn(&spec, &self->child);
+}
+
+static int start_child(blender_t *self)
+{
+    int pair[2];
+    int rc = scratch_make(&self->folder);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = child_socketpair(pair);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = spawn(self, pair[1]);
+    cleanup_fd(&pair[1]);
+    if (rc != 0) {
+        cleanup_fd(&pair[0]);
+        return rc;
+    }
+    self->fd = pair[0];
+    return 0;
+}
+
+static void start(blender_t *self, int64_t now_ms)
+{
+    int rc = start_child(self);
+    if (rc != 0) {
+        log_error("start blender: path=\"%s\": %s", self->wanted->path, strerror(-rc));
+        scratch_remove(&self->folder);
+        self->pause_ms = BLENDER_PAUSE_MAX_MS;
+        plan_next(self, false, now_ms);
+        return;
+    }
+    self->running = self->wanted;
+    self->verdict = NULL;
+    output_clear(self->output);
+    phase_set(&self->phase, "");
+    move(self, BLENDER_STARTING);
+    self->deadline_ms = now_ms + BLENDER_START_MS;
+    pulse_begin(&self->pulse, child_pid(self->child), self->setup.stall_ms, now_ms);
+    self->events = lines_new(self->fd, LINES_CAP);
+    self->prints = lines_new(child_output(self->child), BLENDER_LINE_BYTES);
+    watch_fd(self->loop, self->fd, on_events, self);
+    watch_fd(self->loop, child_output(self->child), on_prints, self);
+    watch_fd(self->loop, child_pidfd(self->child), on_end, self);
+    log_debug("start blender: pid=%d path=\"%s\"", (int)child_pid(self->child),
+              self->running->path);
+}
+
+static enum blender_state state_of_command(const json_t *command)
+{
+    const char *word = json_string_value(json_object_get(command, "do"));
+    if (word && strcmp(word, "render") == 0) {
+        return BLENDER_RENDERING;
+    }
+    return word && strcmp(word, "inspect") == 0 ? BLENDER_INSPECTING : BLENDER_OPENING;
+}
+
+void blender_command(blender_t *self, json_t **command_p, int64_t now_ms)
+{
+    CLEANUP(cleanup_json) json_t *command = *command_p;
+    *command_p = NULL;
+    json_object_set_new(command, "id", json_integer(++self->command));
+    move(self, state_of_command(command));
+    phase_set(&self->phase, self->state == BLENDER_OPENING      ? "opening"
+                            : self->state == BLENDER_INSPECTING ? "inspecting"
+                                                                : "rendering");
+    pulse_begin(&self->pulse, child_pid(self->child), self->setup.stall_ms, now_ms);
+    int rc = self->fd >= 0 ? lines_send(self->fd, command, 0) : -EPIPE;
+    if (rc != 0) {
+        log_warning("command blender: %s", strerror(-rc));
+        end_it(self, "crashed", "it does not take commands any more", now_ms);
+    }
+}
+
+enum blender_state blender_state(const blender_t *self)
+{
+    return self->state;
+}
+
+const char *blender_state_name(enum blender_state state)
+{
+    return state_names[state];
+}
+
+const struct blender_info *blender_info(const blender_t *self)
+{
+    return self->child ? self->running : self->wanted;
+}
+
+bool blender_off(const blender_t *self)
+{
+    return self->child == NULL;
+}
+
+output_t *blender_output(blender_t *self)
+{
+    return self->output;
+}
+
+void blender_mark(blender_t *self)
+{
+    output_clear(self->output);
+}
+
+const struct phase *blender_phase(const blender_t *self)
+{
+    return &self->phase;
+}
+
+int64_t blender_rss_bytes(const blender_t *self)
+{
+    return self->child ? pulse_rss_bytes(child_pid(self->child)) : 0;
+}
+
+void blender_praise(blender_t *self)
+{
+    self->pause_ms = BLENDER_PAUSE_MIN_MS;
+}
+
+static int64_t tick_closing(blender_t *self, int64_t now_ms)
+{
+    if (self->killed) {
+        return INT64_MAX;
+    }
+    if (now_ms < self->deadline_ms) {
+        return self->deadline_ms;
+    }
+    self->killed = true;
+    child_terminate(self->child, SIGKILL);
+    return INT64_MAX;
+}
+
+int64_t blender_tick(blender_t *self, int64_t now_ms)
+{
+    switch (self->state) {
+    case BLENDER_OFF:
+        if (!self->wanted) {
+            return INT64_MAX;
+        }
+        if (now_ms < self->start_ms) {
+            return self->start_ms;
+        }
+        start(self, now_ms);
+        return self->state == BLENDER_OFF ? self->start_ms : self->deadline_ms;
+    case BLENDER_STARTING:
+        if (now_ms < self->deadline_ms) {
+            return self->deadline_ms;
+        }
+        end_it(self, "stalled", "it did not get ready in time", now_ms);
+        return self->deadline_ms;
+    case BLENDER_IDLE:
+        if (self->fd >= 0) {
+            return INT64_MAX;
+        }
+        if (now_ms >= self->deadline_ms) {
+            end_it(self, "crashed", "its script is gone", now_ms);
+        }
+        return self->deadline_ms;
+    case BLENDER_OPENING:
+    case BLENDER_INSPECTING:
+    case BLENDER_RENDERING:
+        if (pulse_check(&self->pulse, now_ms)) {
+            end_it(self, "stalled", "no sign of life for too long", now_ms);
+            return self->deadline_ms;
+        }
+        return self->pulse.check_ms;
+    case BLENDER_CLOSING:
+        return tick_closing(self, now_ms);
+    case BLENDER_STATES:
+        break;
+    }
+    return INT64_MAX;
+}

@@ -1,0 +1,136 @@
+#include "worker/options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KEY_DEVICE = 'd',
+    KEY_CONNECT = 'c',
+    KEY_BLENDER = 'b',
+    KEY_VERBOSE = 'v',
+    KEY_EXIT_WHEN_IDLE = 256,
+    KEY_FACTORY,
+    KEY_RECYCLE,
+    KEY_OWNER_FD,
+    KEY_STALL,
+    KEY_LIST,
+};
+
+enum { STALL_S = 600, SECONDS_MAX = 31536000 };
+
+static const struct argp_option table[] = {
+    { "device", KEY_DEVICE, "DEVICE", 0,
+      "What to render on: cpu, cpu:0-3, none (an inspector). Default: cpu", 0 },
+    { "connect", KEY_CONNECT, "ADDRESS", 0, "The broker's worker socket. Default: this user's", 0 },
+    { "blender", KEY_BLENDER, "PATH", 0,
+      "Use this Blender; may be given several times. Default: every one that is found", 0 },
+    { "exit-when-idle", KEY_EXIT_WHEN_IDLE, "SECONDS", 0, "Leave after so long without work", 0 },
+    { "factory", KEY_FACTORY, NULL, 0, "Blender without the user's preferences and add-ons", 0 },
+    { "recycle", KEY_RECYCLE, "N", 0, "A new Blender after every N frames", 0 },
+    { "stall", KEY_STALL, "SECONDS", 0,
+      "A Blender that shows no sign of life for so long is hung. Default: 600", 0 },
+    { "owner-fd", KEY_OWNER_FD, "N", 0, "Stop at once at the end of this descriptor", 0 },
+    { "list", KEY_LIST, "WHAT", 0, "Print `devices' (of LIST) or `blenders' as JSON, and end", 0 },
+    { "verbose", KEY_VERBOSE, NULL, 0, "Log every message", 0 },
+    { NULL, 0, NULL, 0, NULL, 0 },
+};
+
+static int number(struct argp_state *state, const char *text, long min, long max)
+{
+    char *end = NULL;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end || value < min || value > max) {
+        argp_error(state, "%s: a number from %ld to %ld is needed", text, min, max);
+    }
+    return (int)value;
+}
+
+static void add_blender(struct argp_state *state, struct options *out, const char *path)
+{
+    size_t count = 0;
+    while (out->blenders[count]) {
+        count++;
+    }
+    if (count == OPTIONS_BLENDERS_MAX) {
+        argp_error(state, "at most %d --blender", OPTIONS_BLENDERS_MAX);
+    }
+    out->blenders[count] = path;
+}
+
+static enum options_list list_word(struct argp_state *state, const char *word)
+{
+    if (strcmp(word, "devices") == 0) {
+        return OPTIONS_LIST_DEVICES;
+    }
+    if (strcmp(word, "blenders") != 0) {
+        argp_error(state, "--list %s: devices or blenders", word);
+    }
+    return OPTIONS_LIST_BLENDERS;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *out = state->input;
+    switch (key) {
+    case KEY_DEVICE:
+        out->device = arg;
+        break;
+    case KEY_CONNECT:
+        out->connect = arg;
+        break;
+    case KEY_BLENDER:
+        add_blender(state, out, arg);
+        break;
+    case KEY_EXIT_WHEN_IDLE:
+        out->exit_when_idle_s = number(state, arg, 0, SECONDS_MAX);
+        break;
+    case KEY_FACTORY:
+        out->factory = true;
+        break;
+    case KEY_RECYCLE:
+        out->recycle = number(state, arg, 1, 1000000000);
+        break;
+    case KEY_OWNER_FD:
+        out->owner_fd = number(state, arg, 3, 65535);
+        break;
+    case KEY_STALL:
+        out->stall_s = number(state, arg, 1, SECONDS_MAX);
+        break;
+    case KEY_LIST:
+        out->list = list_word(state, arg);
+        break;
+    case KEY_VERBOSE:
+        out->verbose = true;
+        break;
+    case ARGP_KEY_ARG:
+        if (out->list != OPTIONS_LIST_DEVICES || out->list_text) {
+            argp_error(state, "%s: what is this?", arg);
+        }
+        out->list_text = arg;
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+void options_parse(int argc, char **argv, struct options *out)
+{
+    static const struct argp argp = {
+        .options = table,
+        .parser = parse,
+        .args_doc = "[--list devices LIST]",
+        .doc =
+            "Render frames for a broker, on one device, in one warm Blender.\v"
+            "TERM: finish what renders, then leave. A second TERM: give it back at once. "
+            "Exit status: 0 it left in order, 1 a fault, 2 usage, 4 another worker holds the "
+            "device.",
+    };
+    argp_program_version = "dblend-worker " DBLEND_VERSION;
+    argp_err_exit_status = 2;
+    *out = (struct options){ .exit_when_idle_s = -1, .owner_fd = -1, .stall_s = STALL_S };
+    (void)argp_parse(&argp, argc, argv, 0, NULL, out); /* exits by itself on an error */
+}

@@ -1,0 +1,615 @@
+#include "worker/work.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/log.h"
+#include "proto/messages.h"
+#include "worker/work_parts.h"
+
+work_t *work_new(const struct work_setup *setup, const struct work_ports *ports, reports_t *reports)
+{
+    work_t *self = alloc_zero(1, sizeof *self);
+    self->setup = *setup;
+    self->ports = *ports;
+    self->reports = reports;
+    return self;
+}
+
+void work_destroy(work_t **self_p)
+{
+    work_t *self = *self_p;
+    if (self) {
+        while (self->tasks) {
+            struct task *gone = self->tasks;
+            self->tasks = gone->next;
+            task_destroy(&gone);
+        }
+        open_forget(self);
+        json_decref(self->about);
+        free(self);
+        *self_p = NULL;
+    }
+}
+
+void work_set_farm(work_t *self, const char *farm)
+{
+    (void)snprintf(self->farm, sizeof self->farm, "%s", farm);
+}
+
+struct task *work_task(const work_t *self, int64_t claim)
+{
+    for (struct task *task = self->tasks; task; task = task->next) {
+        if (task->claim == claim) {
+            return task;
+        }
+    }
+    return NULL;
+}
+
+int work_count(const work_t *self, bool (*is)(const struct task *))
+{
+    int count = 0;
+    for (const struct task *task = self->tasks; task; task = task->next) {
+        count += is(task);
+    }
+    return count;
+}
+
+void work_move(work_t *self, struct task *task, enum task_state to, int64_t now_ms)
+{
+    enum task_state from = task->state;
+    (void)self;
+    if (!task_move(task, to, now_ms)) {
+        log_error("claim %lld: no move from %s to %s", (long long)task->claim,
+                  task_state_name(from), task_state_name(to));
+        abort(); /* ours alone: no input leads here */
+    }
+    log_debug("claim %lld: %s -> %s job=%lld frame=%d", (long long)task->claim,
+              task_state_name(from), task_state_name(to), (long long)task->job, (int)task->frame);
+}
+
+bool work_option(const json_t *about, const char *key)
+{
+    return msg_bool_or(msg_map_or_null(about, "options"), key, false);
+}
+
+/* ---- the end of claims ---- */
+
+void work_end(work_t *self, struct task *task, json_t *report)
+{
+    const char *what = json_string_value(json_object_get(report, "what"));
+    log_info("claim %lld ends: %s kind=%s job=%lld frame=%d", (long long)task->claim,
+             what ? what : "stale", task_kind_name(task->kind), (long long)task->job,
+             (int)task->frame);
+    struct task **at = &self->tasks;
+    while (*at != task) {
+        at = &(*at)->next;
+    }
+    *at = task->next;
+    if (report) {
+        reports_add(self->reports, &report, &task->log, task->log_size);
+    }
+    task_destroy(&task);
+    self->ports.tell(self->ports.ctx);
+}
+
+static bool has_files(const struct task *task)
+{
+    return task->kind == TASK_RENDER && task->state >= TASK_TAKING && task->state <= TASK_PROVING;
+}
+
+void work_give_up(work_t *self, struct task *task, json_t *report, int64_t now_ms)
+{
+    if (task->state == TASK_GIVING_UP) {
+        /* What it came to stands, unless the claim is not ours any more. */
+        if (!report) {
+            json_decref(task->last_report);
+            task->last_report = NULL;
+        }
+        json_decref(report);
+        return;
+    }
+    if (has_files(task)) {
+        task->stopping = task->state == TASK_RENDERING;
+        task->last_report = report;
+        task->request = 0;
+        if (task->stopping && self->ports.blender_state(self->ports.ctx) == BLENDER_RENDERING) {
+            self->ports.blender_restart(self->ports.ctx, "its frame is given up");
+            open_forget(self);
+        }
+        work_move(self, task, TASK_GIVING_UP, now_ms);
+        return;
+    }
+    work_end(self, task, report);
+}
+
+void work_fail(work_t *self, struct task *task, const struct blender_end *why, bool fatal,
+               int64_t now_ms)
+{
+    log_warning("claim %lld fails: job=%lld frame=%d code=%s: %s", (long long)task->claim,
+                (long long)task->job, (int)task->frame, why->code, why->text);
+    work_give_up(self, task, report_error(task->claim, why->code, why->text, why->hint, fatal),
+                 now_ms);
+}
+
+void work_take_log(work_t *self, struct task *task)
+{
+    free(task->log);
+    task->log = self->ports.blender_log(self->ports.ctx, &task->log_size);
+    if (task->log && task->log_size == 0) {
+        free(task->log);
+        task->log = NULL;
+    }
+}
+
+/* ---- what the broker says ---- */
+
+void work_assign(work_t *self, json_t *about)
+{
+    json_decref(self->about);
+    self->about = json_incref(about);
+    self->job = msg_int_or(about, "job", 0);
+    self->job_is_new = true;
+    log_info("take job %lld: file=\"%s\"", (long long)self->job, msg_str_or(about, "file", "?"));
+}
+
+static void refuse_grant(work_t *self, int64_t claim)
+{
+    json_t *report = report_new(claim, "returned");
+    char *no_log = NULL;
+    reports_add(self->reports, &report, &no_log, 0);
+    self->ports.tell(self->ports.ctx);
+}
+
+void work_grant(work_t *self, const json_t *grant, int64_t now_ms)
+{
+    enum task_kind kind = TASK_RENDER;
+    int64_t claim = msg_int_or(grant, "claim", 0);
+    int64_t job = msg_int_or(grant, "job", 0);
+    bool known = task_kind_parse(msg_str_or(grant, "kind", ""), &kind);
+    if (work_task(self, claim) || reports_ended(self->reports, claim)) {
+        return; /* granted again: the answer crossed our message */
+    }
+    json_t *about = json_object_get(grant, "about");
+    if (kind == TASK_RENDER && !json_is_object(about)) {
+        about = job == self->job ? self->about : NULL;
+    }
+    bool whole = about && msg_str_or(about, "file", NULL) && msg_str_or(about, "hash", NULL);
+    if (!known || !whole || self->draining) {
+        refuse_grant(self, claim);
+        return;
+    }
+    struct task *task = task_new(claim, kind, now_ms);
+    task->job = job;
+    task->about = json_incref(about);
+    task->frame = (int32_t)msg_int_or(grant, "frame", 0);
+    task->attempt = (int)msg_int_or(grant, "attempt", 1);
+    task->again = msg_bool_or(grant, "again", false);
+    task->sighting = json_incref(json_object_get(grant, "sighting"));
+    task->known = json_incref(json_object_get(grant, "known"));
+    struct task **at = &self->tasks;
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = task;
+    log_debug("claim %lld is ours: kind=%s job=%lld frame=%d", (long long)claim,
+              task_kind_name(kind), (long long)job, (int)task->frame);
+}
+
+void work_drop(work_t *self, int64_t claim, int64_t now_ms)
+{
+    struct task *task = work_task(self, claim);
+    if (task) {
+        work_give_up(self, task, NULL, now_ms);
+    }
+}
+
+void work_stop(work_t *self, int64_t claim, int64_t now_ms)
+{
+    struct task *task = work_task(self, claim);
+    if (task) {
+        work_give_up(self, task, report_new(claim, "returned"), now_ms);
+    }
+}
+
+/* Return claims that nothing was begun for; renders: those of kind render only. */
+static void return_ahead(work_t *self, bool renders, int64_t now_ms)
+{
+    struct task *next = NULL;
+    for (struct task *task = self->tasks; task; task = next) {
+        next = task->next;
+        bool ahead =
+            task->kind == TASK_RENDER ? task_ahead(task) : !renders && task->state == TASK_NEW;
+        if (ahead) {
+            work_give_up(self, task, report_new(task->claim, "returned"), now_ms);
+        }
+    }
+}
+
+void work_set_orders(work_t *self, bool pause, bool give_back, int64_t now_ms)
+{
+    self->pause = pause;
+    self->give_back = give_back;
+    if (pause || give_back) {
+        return_ahead(self, !pause, now_ms);
+    }
+}
+
+void work_drain(work_t *self, bool now, int64_t now_ms)
+{
+    self->draining = true;
+    return_ahead(self, false, now_ms);
+    struct task *next = NULL;
+    for (struct task *task = self->tasks; now && task; task = next) {
+        next = task->next;
+        work_give_up(self, task, report_new(task->claim, "returned"), now_ms);
+    }
+    self->ports.tell(self->ports.ctx);
+}
+
+static bool is_unproven(const struct task *task)
+{
+    return task_unproven(task);
+}
+
+static bool is_in_blender(const struct task *task)
+{
+    return task_unproven(task) || (task->kind == TASK_INSPECT && task->state <= TASK_INSPECTING);
+}
+
+static bool is_in_proof(const struct task *task)
+{
+    return task->kind == TASK_RENDER && task->state > TASK_RENDERING;
+}
+
+static bool is_any(const struct task *task)
+{
+    return task->state != TASK_ENDED;
+}
+
+static void return_job(work_t *self)
+{
+    log_info("return job %lld", (long long)self->job);
+    self->job = 0;
+    json_decref(self->about);
+    self->about = NULL;
+    self->give_back = false;
+    self->ports.tell(self->ports.ctx);
+}
+
+void work_answered(work_t *self, int want, size_t grants)
+{
+    bool none_left = self->give_back || self->pause || (want > 0 && grants == 0);
+    if (self->job != 0 && !self->job_is_new && none_left && work_count(self, is_unproven) == 0) {
+        return_job(self);
+    }
+    self->job_is_new = false;
+}
+
+int64_t work_job(const work_t *self)
+{
+    return self->job;
+}
+
+json_t *work_holding(const work_t *self)
+{
+    json_t *out = json_array();
+    for (const struct task *task = self->tasks; task; task = task->next) {
+        json_array_append_new(out, json_pack("{s:I, s:s}", "claim", (json_int_t)task->claim,
+                                             "phase", task_phase(task)));
+    }
+    return out;
+}
+
+int work_want(const work_t *self)
+{
+    int held = work_count(self, is_any);
+    int most = self->setup.inspector ? 1 : WORK_UNPROVEN_MAX;
+    int busy = self->setup.inspector ? held : work_count(self, is_in_blender);
+    if (self->draining || self->pause || self->give_back || self->blender_fails || busy >= most ||
+        held >= WORK_HOLD_MAX) {
+        return 0;
+    }
+    return most - busy < WORK_HOLD_MAX - held ? most - busy : WORK_HOLD_MAX - held;
+}
+
+const char *work_state(const work_t *self)
+{
+    if (self->draining) {
+        return "draining";
+    }
+    for (const struct task *task = self->tasks; task; task = task->next) {
+        if (task->state == TASK_RENDERING || task->state == TASK_TAKING) {
+            return "rendering";
+        }
+    }
+    if (self->opening != OPENING_NONE && self->opening != OPENING_DONE) {
+        return "opening";
+    }
+    enum blender_state state = self->ports.blender_state(self->ports.ctx);
+    bool warming = state == BLENDER_STARTING || state == BLENDER_OFF;
+    return warming && !self->setup.inspector ? "starting" : "idle";
+}
+
+int64_t work_progress_claim(const work_t *self)
+{
+    for (const struct task *task = self->tasks; task; task = task->next) {
+        if (task->state == TASK_RENDERING || task->state == TASK_INSPECTING) {
+            return task->claim;
+        }
+    }
+    bool opening = self->opening != OPENING_NONE && self->opening != OPENING_DONE;
+    return opening && work_task(self, self->opening_claim) ? self->opening_claim : 0;
+}
+
+int64_t work_open_job(const work_t *self)
+{
+    return self->opening == OPENING_DONE ? msg_int_or(self->opened, "job", 0) : 0;
+}
+
+bool work_empty(const work_t *self)
+{
+    return self->tasks == NULL;
+}
+
+int64_t work_busy_ms(const work_t *self)
+{
+    return self->busy_ms;
+}
+
+/* ---- what the children say ---- */
+
+void work_ask(work_t *self, struct task *task, json_t *request)
+{
+    task->request = ++self->requests;
+    json_object_set_new(request, "id", json_integer(task->request));
+    json_object_set_new(request, "claim", json_integer(task->claim));
+    self->ports.prover_ask(self->ports.ctx, request);
+}
+
+void work_prover_answer(work_t *self, const json_t *answer, int64_t now_ms)
+{
+    int64_t id = msg_int_or(answer, "id", 0);
+    struct task *task = self->tasks;
+    while (task && task->request != id && task->proof != id) {
+        task = task->next;
+    }
+    if (!task || id == 0) {
+        return; /* its claim has ended meanwhile */
+    }
+    if (task->request == id) {
+        task->request = 0;
+    }
+    if (task->kind == TASK_RENDER) {
+        frame_prover_answer(self, task, answer, now_ms);
+    } else {
+        inspect_prover_answer(self, task, answer, now_ms);
+    }
+}
+
+/* What it held is lost; what it was only asked is asked again. */
+void work_prover_died(work_t *self, int64_t now_ms)
+{
+    struct task *next = NULL;
+    for (struct task *task = self->tasks; task; task = next) {
+        next = task->next;
+        task->request = 0;
+        if (task->state == TASK_LOOKING || task->state == TASK_SWEEPING) {
+            work_move(self, task, TASK_NEW, now_ms);
+        } else if (has_files(task)) {
+            json_t *report = report_new(task->claim, "returned");
+            if (task->state == TASK_PROVING) {
+                /* A picture that kills the prover each time must not be rendered for ever. */
+                json_object_set_new(report, "charge", json_true());
+            }
+            task->without_prover = true;
+            work_give_up(self, task, report, now_ms);
+        } else if (task->state == TASK_GIVING_UP) {
+            task->without_prover = true;
+        }
+    }
+}
+
+static struct task *task_in(const work_t *self, enum task_state state)
+{
+    for (struct task *task = self->tasks; task; task = task->next) {
+        if (task->state == state) {
+            return task;
+        }
+    }
+    return NULL;
+}
+
+void work_blender_answer(work_t *self, const json_t *answer, int64_t now_ms)
+{
+    struct task *rendering = task_in(self, TASK_RENDERING);
+    if (self->opening == OPENING_RUNNING) {
+        open_answer(self, answer, now_ms);
+    } else if (rendering) {
+        frame_blender_answer(self, rendering, answer, now_ms);
+    }
+}
+
+void work_blender_ended(work_t *self, const struct blender_end *end, int64_t now_ms)
+{
+    struct task *rendering = task_in(self, TASK_RENDERING);
+    self->blender_fails = end->during == BLENDER_STARTING || self->blender_fails;
+    if (rendering && end->during == BLENDER_RENDERING) {
+        work_take_log(self, rendering);
+        work_fail(self, rendering, end, false, now_ms);
+    } else if (self->opening == OPENING_RUNNING) {
+        open_failed(self, end, now_ms);
+    }
+    if (self->blender_fails) {
+        return_ahead(self, false, now_ms); /* others may be able to */
+    }
+    open_forget(self);
+    self->dirty = NULL;
+}
+
+void work_source_answer(work_t *self, const struct source_answer *answer, int64_t now_ms)
+{
+    if (answer->id == self->opening_look) {
+        open_looked(self, answer, now_ms);
+    }
+}
+
+/* ---- what next ---- */
+
+bool work_choose(work_t *self, struct task *task, int file_version, const struct blender_info **out,
+                 int64_t now_ms)
+{
+    const json_t *found = msg_map_or_null(task->about, "found");
+    struct blender_need need = {
+        .file_version = file_version,
+        .bound = msg_str_or(task->about, "blender", NULL),
+        .denoiser = task->need_denoiser || msg_bool_or(found, "denoise", false),
+    };
+    struct blender_end why = { .code = "blender-missing", .hint = "" };
+    char text[512];
+    const char *file = msg_str_or(task->about, "file", "?");
+    free(self->remark);
+    self->remark = NULL;
+    switch (blenders_choose(self->setup.blenders, &need, out, &self->remark)) {
+    case BLENDERS_OK:
+        return true;
+    case BLENDERS_TOO_OLD:
+        why.code = "file-too-new";
+        why.hint = "install that Blender, or name it with --blender";
+        (void)snprintf(text, sizeof text, "%.300s: saved by Blender %d.%d; the newest here is %s",
+                       file, file_version / 100, file_version % 100,
+                       self->setup.blenders->items[0].version);
+        break;
+    case BLENDERS_NO_DENOISER:
+        why.code = "denoiser-missing";
+        why.hint = "render with --no-denoise, or install an official build of Blender";
+        (void)snprintf(text, sizeof text, "%.300s: no Blender here that fits can denoise", file);
+        break;
+    default:
+        why.hint = "install Blender 2.93 or newer, or name it with --blender";
+        (void)snprintf(text, sizeof text, "%.300s: no Blender %s on %s", file,
+                       need.bound ? need.bound : "was found", "this machine");
+        break;
+    }
+    why.text = text;
+    work_fail(self, task, &why, task->kind == TASK_INSPECT, now_ms);
+    return false;
+}
+
+char *work_digest(const json_t *found, const struct blender_info *info)
+{
+    return alloc_format("dblend:%s:%d.%d", msg_str_or(found, "digest", ""), info->series / 100,
+                        info->series % 100);
+}
+
+/* What the prover is to do for a task. True when something changed. */
+static bool step_prover(work_t *self, struct task *task, int64_t now_ms)
+{
+    bool wants =
+        task->request == 0 && (task->state == TASK_SURVEYING || task->state == TASK_GIVING_UP ||
+                               (task->state == TASK_NEW && task->kind != TASK_INSPECT));
+    if (!wants) {
+        return false;
+    }
+    if (task->state == TASK_GIVING_UP) {
+        enum blender_state state = self->ports.blender_state(self->ports.ctx);
+        if (task->stopping && (state == BLENDER_RENDERING || state == BLENDER_CLOSING)) {
+            return false; /* it would write its picture anew after the unlink */
+        }
+        if (task->without_prover) {
+            json_t *report = task->last_report;
+            task->last_report = NULL;
+            work_end(self, task, report);
+            return true;
+        }
+    }
+    if (!self->ports.prover_ready(self->ports.ctx)) {
+        return false;
+    }
+    if (task->state == TASK_GIVING_UP) {
+        work_ask(self, task, json_pack("{s:s}", "do", "give-up"));
+    } else if (task->state == TASK_SURVEYING) {
+        inspect_survey(self, task, now_ms);
+    } else if (task->kind == TASK_SWEEP) {
+        sweep_begin(self, task, now_ms);
+    } else {
+        frame_look(self, task, now_ms);
+    }
+    return true;
+}
+
+/* The task that gets Blender next: inspections are short and go first. */
+static struct task *next_for_blender(const work_t *self)
+{
+    struct task *first = NULL;
+    for (struct task *task = self->tasks; task; task = task->next) {
+        if (task->state == TASK_TAKING || task->state == TASK_TAKEN ||
+            task->state == TASK_RENDERING) {
+            return NULL;
+        }
+        if (task->kind == TASK_INSPECT && task->state == TASK_NEW) {
+            return task;
+        }
+        if (!first && task->state == TASK_LOOKED) {
+            first = task;
+        }
+    }
+    return first;
+}
+
+static void step_blender(work_t *self, int64_t now_ms)
+{
+    struct task *task = next_for_blender(self);
+    bool busy = self->opening != OPENING_NONE && self->opening != OPENING_DONE;
+    if (busy) {
+        open_step(self, now_ms);
+        return;
+    }
+    if (!task || (task->kind == TASK_RENDER && work_count(self, is_in_proof) >= WORK_PROOFS_MAX)) {
+        return;
+    }
+    if (open_for(self, task, now_ms)) {
+        frame_take(self, task, now_ms);
+    }
+}
+
+static void rest_blender(work_t *self, int64_t now_ms, int64_t *deadline)
+{
+    enum blender_state state = self->ports.blender_state(self->ports.ctx);
+    if (!self->setup.inspector || state != BLENDER_IDLE || self->tasks) {
+        return;
+    }
+    if (now_ms >= self->busy_ms + WORK_IDLE_MS) {
+        open_forget(self);
+        self->ports.blender_want(self->ports.ctx, NULL);
+    } else {
+        *deadline = self->busy_ms + WORK_IDLE_MS;
+    }
+}
+
+int64_t work_step(work_t *self, int64_t now_ms)
+{
+    int64_t deadline = INT64_MAX;
+    enum blender_state state = self->ports.blender_state(self->ports.ctx);
+    if (state == BLENDER_IDLE && self->blender_fails) {
+        self->blender_fails = false;
+        self->ports.tell(self->ports.ctx);
+    }
+    if ((state == BLENDER_OFF || state == BLENDER_STARTING) && self->opening == OPENING_DONE) {
+        open_forget(self);
+    }
+    struct task *task = self->tasks;
+    while (task) {
+        task = step_prover(self, task, now_ms) ? self->tasks : task->next;
+    }
+    step_blender(self, now_ms);
+    if (self->tasks || self->job != 0) {
+        self->busy_ms = now_ms;
+    }
+    rest_blender(self, now_ms, &deadline);
+    return deadline;
+}

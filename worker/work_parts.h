@@ -1,0 +1,108 @@
+#ifndef WORKER_WORK_PARTS_H
+#define WORKER_WORK_PARTS_H
+
+/*
+ * work_parts - what the parts of worker/work share: work.c (claims, what next), work_open.c (the
+ * file of a job), work_frame.c (a frame), work_inspect.c (inspections and sweeps)
+ */
+
+#include "worker/task.h"
+#include "worker/work.h"
+
+/* How far the file that is wanted in Blender has come. */
+enum opening {
+    OPENING_NONE,
+    OPENING_LOOKING,  /* which file: a thread looks */
+    OPENING_WAITING,  /* for the right Blender to be idle */
+    OPENING_RUNNING,  /* Blender opens (or inspects) */
+    OPENING_CHECKING, /* was it still the same file? */
+    OPENING_DONE,     /* open, as submitted: frames can be rendered */
+};
+
+struct work {
+    struct work_setup setup;
+    struct work_ports ports;
+    reports_t *reports;
+    char farm[17];
+    struct task *tasks; /* in the order of their grants */
+    int64_t job;        /* assignment, 0: none */
+    json_t *about;      /* its description */
+    bool job_is_new;    /* given by the answer that is being handled */
+    bool pause, give_back, draining;
+    bool blender_fails; /* it could not be started: no claims until it can */
+    const char *dirty;  /* why Blender must be a new one before its next work; NULL: need not */
+    int frames;         /* rendered by this process of Blender */
+    int64_t rss_first;  /* its memory after the first frame of the open job */
+    int64_t busy_ms;
+    int64_t requests; /* ids of requests to the prover and of looks at files */
+
+    enum opening opening;
+    int64_t opening_claim; /* the task it is done for */
+    int64_t opening_look;  /* id of the look that is under way */
+    json_t *opened;        /* description of the job whose file is (being) opened */
+    char *use;
+    struct filehash_facts facts;
+    bool from_kept;
+    bool fresh;     /* nothing was rendered since: what it printed belongs to the next frame */
+    bool scripts;   /* scripts of the open file ran: no other job in this Blender */
+    json_t *result; /* Blender's answer, while the file is checked */
+    char *remark;   /* on the choice of Blender, for people */
+    const struct blender_info *chosen;
+};
+
+/* work.c */
+struct task *work_task(const work_t *self, int64_t claim);
+void work_tell_start(work_t *self, struct task *task);
+
+/* End a claim with a report (taken; NULL: none) and its log; the task is gone. */
+void work_end(work_t *self, struct task *task, json_t *report);
+
+/* Give up what lies in the output folder for it, then end it with the report (taken, may be NULL).
+ */
+void work_give_up(work_t *self, struct task *task, json_t *report, int64_t now_ms);
+
+/* End it with an error of these words; fatal: every frame of the job would fail so. */
+void work_fail(work_t *self, struct task *task, const struct blender_end *why, bool fatal,
+               int64_t now_ms);
+
+void work_move(work_t *self, struct task *task, enum task_state to, int64_t now_ms);
+int work_count(const work_t *self, bool (*is)(const struct task *));
+
+/* Ask the prover about a task; adds id and claim. Takes request. */
+void work_ask(work_t *self, struct task *task, json_t *request);
+
+/* Keep what Blender printed since the last mark as the task's log. */
+void work_take_log(work_t *self, struct task *task);
+
+/* Which Blender would render (or inspect) this task's job? False: it is ended with an error. */
+bool work_choose(work_t *self, struct task *task, int file_version, const struct blender_info **out,
+                 int64_t now_ms);
+
+/* "dblend:<digest>:3.4" for a job and a Blender; the caller's. */
+char *work_digest(const json_t *found, const struct blender_info *info);
+
+/* Is scripts running in the job's file allowed? */
+bool work_option(const json_t *about, const char *key);
+
+/* work_open.c: bring the task's file into Blender. True when it is there already. */
+bool open_for(work_t *self, struct task *task, int64_t now_ms);
+void open_step(work_t *self, int64_t now_ms);
+void open_forget(work_t *self); /* Blender is another one, or the file not open any more */
+void open_answer(work_t *self, const json_t *answer, int64_t now_ms);
+void open_looked(work_t *self, const struct source_answer *answer, int64_t now_ms);
+void open_failed(work_t *self, const struct blender_end *end, int64_t now_ms);
+bool open_same(const json_t *left, const json_t *right);
+
+/* work_frame.c */
+void frame_look(work_t *self, struct task *task, int64_t now_ms);
+void frame_take(work_t *self, struct task *task, int64_t now_ms);
+void frame_prover_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+void frame_blender_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+
+/* work_inspect.c */
+void inspect_found(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+void inspect_survey(work_t *self, struct task *task, int64_t now_ms);
+void inspect_prover_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+void sweep_begin(work_t *self, struct task *task, int64_t now_ms);
+
+#endif
