@@ -173,11 +173,11 @@ static int copy_part(FILE *file, off_t from, off_t to, struct window *window)
     return ferror(file) ? -EIO : 0;
 }
 
-int output_read(output_t *self, int64_t job, int32_t frame, int64_t offset, char *out, size_t size,
+int output_read(output_t *self, const struct output_place *place, char *out, size_t size,
                 size_t *got)
 {
     char name[NAME_SIZE];
-    file_name(job, name);
+    file_name(place->job, name);
     int fd = openat(self->folder_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT) {
         return -errno;
@@ -192,11 +192,11 @@ int output_read(output_t *self, int64_t job, int32_t frame, int64_t offset, char
         return -ENOMEM;
     }
 
-    struct window window = { .offset = offset, .out = out, .size = size };
+    struct window window = { .offset = place->offset, .out = out, .size = size };
     struct block block;
     while (window.got < size && next_block(file, &block)) {
         off_t end = block.text_at + (off_t)block.size + 1; /* with its line break */
-        if (block.frame == frame) {
+        if (block.frame == place->frame) {
             int rc = copy_part(file, block.head_at, end, &window);
             if (rc < 0) {
                 return rc;

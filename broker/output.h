@@ -14,7 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OUTPUT_ATTEMPT_SIZE = 256 * 1024 };
+enum {
+    OUTPUT_ATTEMPT_SIZE = 256 * 1024,
+    OUTPUT_NO_FRAME = INT32_MIN, /* of an inspection */
+};
 
 typedef struct output output_t;
 
@@ -36,12 +39,19 @@ void output_close(output_t **self_p);
 int output_append(output_t *self, const struct output_attempt *attempt, const char *text,
                   size_t size);
 
+/* A place in what is kept of one frame. */
+struct output_place {
+    int64_t job;
+    int32_t frame;
+    int64_t offset; /* bytes from the beginning of its first attempt */
+};
+
 /*
- * Read up to size bytes, from offset on, of everything that is kept of one frame, all its
+ * Read up to size bytes, from a place on, of everything that is kept of one frame, all its
  * attempts one after the other with a head line each. Writes the bytes to out and their number
  * to got; 0 bytes: the end. A job or frame of which nothing is kept reads as empty.
  */
-int output_read(output_t *self, int64_t job, int32_t frame, int64_t offset, char *out, size_t size,
+int output_read(output_t *self, const struct output_place *place, char *out, size_t size,
                 size_t *got);
 
 /* Remove the file of a job. 0 when there was none. */

@@ -35,8 +35,8 @@ static char *read_all(output_t *output, int32_t frame, size_t piece)
     size_t size = 0;
     size_t got = 0;
     do {
-        assert_int_equal(output_read(output, 12, frame, (int64_t)size, text + size, piece, &got),
-                         0);
+        struct output_place place = { .job = 12, .frame = frame, .offset = (int64_t)size };
+        assert_int_equal(output_read(output, &place, text + size, piece, &got), 0);
         size += got;
     } while (got > 0);
     return text;

@@ -1,0 +1,100 @@
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/objects.h"
+#include "broker/requests.h"
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/messages.h"
+
+json_t *request_hello(const struct request *request)
+{
+    const struct broker *broker = request->broker;
+    struct queue_stats stats;
+    queue_stats(broker->queue, &stats);
+    json_t *answer = requests_ok();
+    msg_set_str(answer, "farm", store_farm(broker->store));
+    msg_set_str(answer, "version", DBLEND_VERSION);
+    msg_set_int(answer, "pid", getpid());
+    msg_set_int(answer, "started_at", broker->started_at);
+    msg_set_str(answer, "home", broker->home);
+    msg_set_bool(answer, "idle_exit", broker->idle_exit);
+    msg_set_int(answer, "inspectors", stats.inspectors);
+    msg_set_int(answer, "workers", stats.workers);
+    msg_set_int(answer, "attendants", (int64_t)attend_count(broker->attend));
+    msg_set_int(answer, "jobs", stats.jobs);
+    msg_set_bool(answer, "paused", stats.paused);
+    json_t *dropped = json_object();
+    msg_set_int(dropped, "workers", broker->dropped.workers);
+    msg_set_int(dropped, "submitters", broker->dropped.submitters);
+    msg_set(answer, "dropped", dropped);
+    return answer;
+}
+
+json_t *request_attend(const struct request *request)
+{
+    struct broker *broker = request->broker;
+    bool is_farm = strcmp(msg_str_or(request->body, "role", ""), "farm") == 0;
+    enum attend_role role = is_farm ? ATTEND_FARM : ATTEND_RENDER;
+    int64_t pid = msg_int_or(request->body, "pid", 0);
+    if (attend_seen(broker->attend, request->now.ms, pid, role) && role == ATTEND_FARM) {
+        CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
+        queue_event(broker->queue, request->now, EVENT_FARM_STARTED, text);
+    }
+    if (broker->stop == DRAIN_NONE && !request->last) {
+        return NULL;
+    }
+    json_t *answer = requests_ok();
+    msg_set_str(answer, "stop", drain_order_name(broker->stop));
+    return answer;
+}
+
+static void add_worker(void *arg, const struct worker_view *view)
+{
+    json_t *workers = arg;
+    json_array_append_new(workers, objects_worker(view));
+}
+
+json_t *request_workers(const struct request *request)
+{
+    json_t *workers = json_array();
+    queue_workers(request->broker->queue, request->now, add_worker, workers);
+    json_t *answer = requests_ok();
+    msg_set(answer, "workers", workers);
+    return answer;
+}
+
+json_t *request_drain(const struct request *request)
+{
+    const char *worker = msg_str_or(request->body, "worker", "");
+    int rc = queue_drain(request->broker->queue, request->now, worker);
+    json_t *result = json_object();
+    msg_set_str(result, "worker", worker);
+    msg_set_bool(result, "ok", rc != QUEUE_NO_WORKER);
+    if (rc == QUEUE_NO_WORKER) {
+        CLEANUP(cleanup_free) char *text = alloc_format("%s: no live worker of this name", worker);
+        msg_set(result, "error",
+                msg_error("no-such-worker", text, "dblend workers lists their names"));
+    }
+    json_t *answer = requests_ok();
+    msg_set(answer, "results", json_pack("[o]", result));
+    return answer;
+}
+
+json_t *request_stop(const struct request *request)
+{
+    struct broker *broker = request->broker;
+    bool now = msg_bool_or(request->body, "now", false);
+    struct queue_stats stats;
+    queue_stats(broker->queue, &stats);
+    if (now || broker->stop == DRAIN_NONE) {
+        broker->stop = now ? DRAIN_NOW : DRAIN_SOFT;
+        broker->stop_at = request->now.ms;
+        queue_drain_all(broker->queue, request->now, broker->stop);
+    }
+    json_t *answer = requests_ok();
+    msg_set_int(answer, "workers", stats.workers);
+    msg_set_int(answer, "attendants", (int64_t)attend_count(broker->attend));
+    return answer;
+}

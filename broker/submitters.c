@@ -1,0 +1,307 @@
+#include "broker/submitters.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/parked.h"
+#include "broker/requests.h"
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/json_wire.h"
+#include "proto/log.h"
+#include "proto/messages.h"
+
+/* What goes out after the commit: a finished body, or a request that is read then. */
+struct outgoing {
+    struct envelope_address address;
+    json_t *body;                    /* owned: the answer, or the request */
+    const struct request_type *read; /* NULL: body is the answer */
+};
+
+struct submitters {
+    struct broker *broker;
+    zsock_t *socket;
+    parked_t *parked;
+    int64_t asked_at;
+    struct outgoing *outgoing;
+    size_t outgoing_count;
+    size_t outgoing_room;
+    struct store_request *requests; /* key, hash and answer owned */
+    size_t request_count;
+    size_t request_room;
+    int64_t seen_event; /* newest event when the parked were looked at */
+    enum drain_order seen_stop;
+};
+
+submitters_t *submitters_new(struct broker *broker, zsock_t *socket)
+{
+    submitters_t *self = alloc_zero(1, sizeof *self);
+    self->broker = broker;
+    self->socket = socket;
+    self->parked = parked_new();
+    return self;
+}
+
+static void clear_requests(submitters_t *self)
+{
+    for (size_t i = 0; i < self->request_count; i++) {
+        free((char *)(uintptr_t)self->requests[i].key);
+        free((char *)(uintptr_t)self->requests[i].hash);
+        json_decref((json_t *)(uintptr_t)self->requests[i].answer);
+    }
+    self->request_count = 0;
+}
+
+void submitters_destroy(submitters_t **self_p)
+{
+    assert(self_p);
+    submitters_t *self = *self_p;
+    if (self) {
+        for (size_t i = 0; i < self->outgoing_count; i++) {
+            json_decref(self->outgoing[i].body);
+        }
+        clear_requests(self);
+        free(self->outgoing);
+        free(self->requests);
+        parked_destroy(&self->parked);
+        free(self);
+        *self_p = NULL;
+    }
+}
+
+static void drop(submitters_t *self, const char *why)
+{
+    self->broker->dropped.submitters++;
+    log_debug("drop request: %s", why);
+}
+
+/* Takes body. */
+static void put_outgoing(submitters_t *self, const struct envelope_address *address, json_t *body,
+                         const struct request_type *read)
+{
+    if (self->outgoing_count == self->outgoing_room) {
+        self->outgoing_room = self->outgoing_room ? 2 * self->outgoing_room : 64;
+        self->outgoing =
+            alloc_resize(self->outgoing, self->outgoing_room, sizeof self->outgoing[0]);
+    }
+    self->outgoing[self->outgoing_count++] =
+        (struct outgoing){ .address = *address, .body = body, .read = read };
+}
+
+static void put_request(submitters_t *self, const char *key, const char *hash, json_t *answer,
+                        int64_t at_ms)
+{
+    if (self->request_count == self->request_room) {
+        self->request_room = self->request_room ? 2 * self->request_room : 64;
+        self->requests = alloc_resize(self->requests, self->request_room, sizeof self->requests[0]);
+    }
+    self->requests[self->request_count++] = (struct store_request){
+        .key = alloc_text(key),
+        .hash = alloc_text(hash),
+        .answer = json_incref(answer),
+        .at_ms = at_ms,
+    };
+}
+
+/*
+ * Was this key answered before, in this turn or earlier? Yields the answer to give, a new
+ * reference: the first one again, or `key-used`. NULL: it is new. A negative errno: unknown.
+ */
+static int find_answered(submitters_t *self, const char *key, const char *hash, json_t **out)
+{
+    CLEANUP(cleanup_free) char *first_hash = NULL;
+    CLEANUP(cleanup_json) json_t *first_answer = NULL;
+    for (size_t i = 0; i < self->request_count && !first_hash; i++) {
+        if (strcmp(self->requests[i].key, key) == 0) {
+            first_hash = alloc_text(self->requests[i].hash);
+            first_answer = json_incref((json_t *)(uintptr_t)self->requests[i].answer);
+        }
+    }
+    if (!first_hash) {
+        int rc = store_request(self->broker->store, key, &first_hash, &first_answer);
+        if (rc != STORE_OK) {
+            *out = NULL;
+            return rc == STORE_NONE ? 0 : rc;
+        }
+    }
+    if (strcmp(first_hash, hash) == 0) {
+        *out = json_incref(first_answer);
+    } else {
+        *out = requests_error("key-used", "this key was used for another request",
+                              "choose a new key for each request", 0);
+    }
+    return 0;
+}
+
+static void handle_change(submitters_t *self, const struct envelope_address *from,
+                          const struct request_type *type, const struct request *request)
+{
+    const char *key = msg_str_or(request->body, "key", "");
+    char hash[REQUESTS_HASH_SIZE];
+    requests_hash(request->body, hash);
+    json_t *answer = NULL;
+    int rc = find_answered(self, key, hash, &answer);
+    if (rc < 0) {
+        /* Not done and not answered: the client asks again. */
+        log_error("look up request key: %s", strerror(-rc));
+        return;
+    }
+    if (!answer) {
+        answer = type->handle(request);
+        put_request(self, key, hash, answer, request->now.wall_ms);
+    }
+    put_outgoing(self, from, answer, NULL);
+}
+
+static void answer_wrong(submitters_t *self, const struct envelope_address *from, int outcome,
+                         const char *why)
+{
+    static const char newer[] = "dblend and the broker must be of one version: stop the broker";
+    drop(self, why);
+    if (outcome == MESSAGE_VERSION) {
+        put_outgoing(self, from, requests_error("version", why, newer, 0), NULL);
+    } else {
+        const char *code = outcome == MESSAGE_UNKNOWN ? "unknown-request" : "malformed";
+        put_outgoing(self, from, requests_error(code, why, "", 0), NULL);
+    }
+}
+
+static void handle(submitters_t *self, struct queue_now now, struct envelope *envelope)
+{
+    size_t size = 0;
+    const void *bytes = envelope_body(envelope, &size);
+    CLEANUP(cleanup_json) json_t *body = NULL;
+    int rc = wire_decode(bytes, size, &wire_submitter_limits, &body);
+    if (rc != WIRE_OK) {
+        drop(self, wire_outcome_name(rc));
+        return;
+    }
+    parked_drop(self->parked, self->socket, &envelope->from);
+    self->asked_at = now.ms;
+
+    struct message_fault fault;
+    rc = message_check(MESSAGE_FROM_SUBMITTER, body, &fault);
+    const struct request_type *type = requests_find(msg_type(body));
+    if (rc != MESSAGE_OK || !type) {
+        answer_wrong(self, &envelope->from, rc == MESSAGE_OK ? MESSAGE_UNKNOWN : rc,
+                     rc == MESSAGE_OK ? "unknown request" : fault.text);
+        return;
+    }
+    log_debug("request: %s", type->type);
+    struct request request = { .broker = self->broker, .now = now, .body = body };
+    if (type->kind == REQUEST_CHANGE) {
+        handle_change(self, &envelope->from, type, &request);
+    } else {
+        put_outgoing(self, &envelope->from, json_incref(body), type);
+    }
+}
+
+int submitters_receive(submitters_t *self, struct queue_now now)
+{
+    struct envelope envelope;
+    int rc = envelope_recv(self->socket, &envelope_submitter_limits, &envelope);
+    if (rc == ENVELOPE_MALFORMED) {
+        drop(self, "no envelope of a request");
+    }
+    if (rc == ENVELOPE_OK) {
+        handle(self, now, &envelope);
+        envelope_close(&envelope);
+    }
+    return rc;
+}
+
+const struct store_request *submitters_requests(const submitters_t *self, size_t *count)
+{
+    *count = self->request_count;
+    return self->requests;
+}
+
+/* Takes answer. A submitter that has gone needs none, and one that does not read gets none. */
+static void send_answer(submitters_t *self, const struct envelope_address *to, json_t *answer)
+{
+    int rc = envelope_send_json(self->socket, to, answer);
+    if (rc != ENVELOPE_OK) {
+        log_debug("send answer to a submitter: outcome %d", rc);
+    }
+    json_decref(answer);
+}
+
+static void read_now(submitters_t *self, struct queue_now now, const struct outgoing *item)
+{
+    int64_t wait_ms =
+        item->read->kind == REQUEST_WAIT ? requests_wait_ms(item->read, item->body) : 0;
+    struct request request = {
+        .broker = self->broker,
+        .now = now,
+        .body = item->body,
+        .last = wait_ms == 0,
+    };
+    json_t *answer = item->read->handle(&request);
+    if (answer) {
+        send_answer(self, &item->address, answer);
+        return;
+    }
+    struct parked_request parked = {
+        .socket = self->socket,
+        .address = item->address,
+        .type = item->read,
+        .body = json_incref(item->body),
+        .due_ms = now.ms + wait_ms,
+    };
+    parked_add(self->parked, &parked);
+}
+
+/* Only an event or an order to stop lets a parked request have its answer before its time. */
+static void look_at_parked(submitters_t *self, struct queue_now now)
+{
+    int64_t newest = store_last_event(self->broker->store);
+    bool news = newest != self->seen_event || self->broker->stop != self->seen_stop;
+    self->seen_event = newest;
+    self->seen_stop = self->broker->stop;
+    for (size_t i = parked_count(self->parked); i-- > 0;) {
+        const struct parked_request *parked = parked_at(self->parked, i);
+        bool last = parked->due_ms <= now.ms;
+        if (!news && !last) {
+            continue;
+        }
+        struct request request = {
+            .broker = self->broker,
+            .now = now,
+            .body = parked->body,
+            .last = last,
+        };
+        json_t *answer = parked->type->handle(&request);
+        if (answer) {
+            send_answer(self, &parked->address, answer);
+            parked_remove(self->parked, i);
+        }
+    }
+}
+
+void submitters_answer(submitters_t *self, struct queue_now now)
+{
+    clear_requests(self);
+    look_at_parked(self, now);
+    for (size_t i = 0; i < self->outgoing_count; i++) {
+        struct outgoing *item = &self->outgoing[i];
+        if (item->read) {
+            read_now(self, now, item);
+            json_decref(item->body);
+        } else {
+            send_answer(self, &item->address, item->body);
+        }
+        item->body = NULL;
+    }
+    self->outgoing_count = 0;
+}
+
+int64_t submitters_deadline(const submitters_t *self)
+{
+    return parked_deadline(self->parked);
+}
+
+int64_t submitters_asked_at(const submitters_t *self)
+{
+    return self->asked_at;
+}
