@@ -4,23 +4,51 @@ import fractions
 
 import bpy
 
-from . import digest, engines, names, opening, rendering
+from . import checks, digest, engines, names, opening, rendering
+from .failure import note
+from .opening import options_of
+from .references import collect, dependencies
 
 
 def inspect(job):
     """The `inspected` event. JobError when every frame would fail."""
-    scene, naming, warnings = rendering.prepare(job)
+    opening.open_file(job)
+    scene = opening.scene_of(job)
+    questions = checks.engine_questions(scene, job)
+    references = collect(scene)
+    warnings = checks.warnings(scene, references)
+    naming = rendering.prepare(scene, job)
     outputs = names.outputs(scene)
+    checks.fatal_camera(scene)
+    checks.fatal_denoiser(scene)
     names.check_folder(outputs[0])
-    questions = []
-    found = _found(scene, job, naming, outputs)
-    found["ordered"] = False
-    found["digest"] = digest.of_job(scene, job, found)
+    ordered, asked, told = checks.physics_of(scene, job)
+    questions.extend(asked)
+    warnings.extend(told)
+    _sort_missing(checks.add_on_questions(scene) + checks.file_questions(references), job,
+                  questions, warnings)
+    questions.extend(checks.script_questions(scene, job))
+    if warnings and options_of(job).get("strict"):
+        questions.append(_strict(warnings))
+    found = _found(scene, naming, outputs)
+    found["ordered"] = ordered
+    found["digest"] = digest.of_job(scene, job, found, dependencies(references))
     return {"event": "inspected", "found": found, "questions": questions, "warnings": warnings,
             "scripts": opening.runs_scripts(job)}
 
 
-def _found(scene, job, naming, outputs):
+def _sort_missing(missing, job, questions, warnings):
+    """What --allow-missing answers is a question without it, a warning with it."""
+    (warnings if options_of(job).get("allow_missing") else questions).extend(missing)
+
+
+def _strict(warnings):
+    """The question of --strict: all warnings in one line."""
+    text = "; ".join(warning["text"] for warning in warnings)
+    return note("warnings", text, "accept the job without flags, or cancel it")
+
+
+def _found(scene, naming, outputs):
     """`found` of proto/PROTOCOL.md 3.4, but for the digest and the order."""
     width, height = names.size(scene)
     found = {

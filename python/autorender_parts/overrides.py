@@ -70,13 +70,12 @@ def sequencer_strips(scene):
 
 
 def apply(scene, job):
-    """Applies engine, size, format, samples and denoising; returns warnings for people.
+    """Applies engine, size, format, samples and denoising.
 
     JobError: engine or format not in this Blender.
     """
     options = options_of(job)
     render = scene.render
-    warnings = []
     if options.get("engine"):
         _set_engine(scene, options["engine"])
     if options.get("percentage"):
@@ -92,8 +91,7 @@ def apply(scene, job):
     render.use_placeholder = False
     settings = render.image_settings
     if getattr(settings, "use_preview", False):
-        settings.use_preview = False
-    return warnings
+        settings.use_preview = False  # a second file beside ours, which nobody would publish
 
 
 def _set_engine(scene, wanted):

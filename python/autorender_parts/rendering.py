@@ -4,7 +4,7 @@ import os
 
 import bpy
 
-from . import names, opening, overrides, physics
+from . import engines, names, opening, overrides, physics
 from .failure import JobError, one_line
 
 _STAMPED = ("PNG", "OPEN_EXR", "OPEN_EXR_MULTILAYER", "JPEG")  # formats that carry the note
@@ -19,19 +19,22 @@ def carries_stamp(scene):
     return render.image_settings.file_format in _STAMPED
 
 
-def prepare(job):
-    """Opens the file and applies the overrides; returns (scene, naming, warnings)."""
-    opening.open_file(job)
-    scene = opening.scene_of(job)
+def prepare(scene, job):
+    """Applies the job's overrides and output to the scene; returns the naming."""
     naming = names.choose(scene, job, overrides.is_movie(scene))
-    warnings = overrides.apply(scene, job)
+    overrides.apply(scene, job)
     scene.render.filepath = naming.pattern
-    return scene, naming, warnings
+    return naming
 
 
 def open_job(job):
-    """The job ready to render. JobError when it cannot be opened."""
-    scene, _naming, _warnings = prepare(job)
+    """The job ready to render. JobError when it cannot be opened, or would render falsely."""
+    opening.open_file(job)
+    scene = opening.scene_of(job)
+    if not opening.options_of(job).get("engine") and engines.is_missing(scene):
+        raise JobError("engine-missing", "this Blender has no engine %s" % engines.wanted(scene),
+                       "install its add-on for this worker too, or choose one with -E")
+    prepare(scene, job)
     return OpenJob(job, scene)
 
 
