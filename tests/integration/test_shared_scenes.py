@@ -65,6 +65,7 @@ if S.render.is_movie_format or not S.render.image_settings.file_format:
     S.render.image_settings.color_depth = "8"
 if {output!r}:
     S.render.filepath = {output!r}
+print("ENGINE", S.render.engine)
 """
 
 
@@ -116,16 +117,18 @@ def test_scene_equals_plain_blender(case, submitted, tmp_path, request):
     settings = SETTINGS.format(scene=scene, output=(output or "").format(name=name))
     numbers = frames.replace("-", "..")
     scene_option = ["-S", scene] if scene else []
-    blender(file, *scene_option, "--python-expr", settings, "-f", numbers, cwd=str(file.parent),
-            timeout=180)
+    plain = blender(file, *scene_option, "--python-expr", settings, "-f", numbers,
+                    cwd=str(file.parent), timeout=180)
 
     row = farm.wait_state(jobs[case], "done", "failed", "held", timeout=300)
     assert row["state"] == "done", row
     ours = copy_of(case, farm.work)
     drop_blend1(ours.parent, file.parent)
     ours_new = farm.folder / "ours" / case.replace("/", "_")
-    assert_same_frames(only_new(ours, ours_new, path),
-                       only_new(file, tmp_path / "new", path))
+    # A warm Eevee that rendered another file before differs from a cold one in the last bit.
+    slack = 2 / 255 if "ENGINE BLENDER_EEVEE" in plain.stdout else 0.0
+    assert_same_frames(only_new(ours, ours_new, path), only_new(file, tmp_path / "new", path),
+                       slack)
 
 
 def drop_blend1(*folders):
