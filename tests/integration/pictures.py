@@ -49,6 +49,6 @@ def assert_same_frames(ours, plain, slack=0.0):
     names, wanted = files_under(ours), files_under(plain)
     assert names == wanted
     assert wanted, f"plain Blender left nothing in {plain}"
-    different = sorted(name for name in names
-                       if not same_pixels(pathlib.Path(ours) / name, pathlib.Path(plain) / name, slack))
+    ours, plain = pathlib.Path(ours), pathlib.Path(plain)
+    different = sorted(name for name in names if not same_pixels(ours / name, plain / name, slack))
     assert not different
