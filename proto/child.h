@@ -90,7 +90,7 @@ void child_end_text(const struct child_end *end, char *out, size_t size);
 /* The file that argv[0] stands for: itself with a '/' in it, else the first in PATH. -ENOENT. */
 int child_find_program(const char *name, char **out);
 
-/* A socketpair (stream), both ends close-on-exec and nonblocking: pair[1] is for the child. */
+/* A socketpair (stream), both ends close-on-exec: pair[0] is nonblocking, pair[1] the child's. */
 int child_socketpair(int pair[2]);
 
 #endif
