@@ -106,8 +106,8 @@ def script_questions(scene, job):
     """scripts-blocked: scripts or drivers that did not run and matter."""
     if runs_scripts(job) or options_of(job).get("no_scripts"):
         return []
-    if not bpy.app.autoexec_fail and _has_scripted_drivers(scene):
-        scene.frame_set(scene.frame_current)  # drivers of a scene that was not the active one
+    if not bpy.app.autoexec_fail and _has_scripted_drivers():
+        scene.frame_set(scene.frame_current)  # opening evaluates the file's active scene only
     if not bpy.app.autoexec_fail:
         return []
     texts = [text.name for text in bpy.data.texts if text.use_module]
@@ -117,11 +117,8 @@ def script_questions(scene, job):
                  "--trust-scripts (runs them with your rights) or --no-scripts")]
 
 
-def _has_scripted_drivers(scene):
-    """True when the scene is not the active one (that one was evaluated when the file opened)
-    and some driver needs Python."""
-    if scene == bpy.context.scene:
-        return False
+def _has_scripted_drivers():
+    """True when some driver needs Python."""
     for items in (bpy.data.objects, bpy.data.materials, bpy.data.meshes, bpy.data.shape_keys,
                   bpy.data.armatures, bpy.data.worlds, bpy.data.scenes, bpy.data.node_groups,
                   bpy.data.cameras, bpy.data.lights, bpy.data.curves):

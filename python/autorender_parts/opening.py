@@ -59,12 +59,17 @@ def close():
 
 
 def scene_of(job):
-    """The scene that the job renders. JobError: scene-missing."""
+    """The scene that the job renders, made the active one. JobError: scene-missing.
+
+    In a scene that is not active Blender renders, but does not evaluate the animation.
+    """
     name = options_of(job).get("scene")
     if not name:
         return bpy.context.scene
     for scene in bpy.data.scenes:  # not bpy.data.scenes[name]: a linked scene may share the name
         if scene.name == name and scene.library is None:
+            for window in bpy.context.window_manager.windows:
+                window.scene = scene
             return scene
     names = ", ".join(sorted(scene.name for scene in bpy.data.scenes))
     raise JobError("scene-missing", "%s: no scene %r in it" % (job["file"], name),

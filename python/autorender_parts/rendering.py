@@ -48,7 +48,6 @@ class OpenJob:
         found = job.get("found") or {}
         ordered = found.get("ordered", False)
         self._steps = physics.Steps(scene) if ordered else None
-        scene.render.use_file_extension = False  # the path is given whole
 
     def render(self, command):
         """Renders one frame. JobError: Blender refused, or wrote no picture."""
