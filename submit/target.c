@@ -1,0 +1,95 @@
+#include "submit/target.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/messages.h"
+#include "submit/objects.h"
+#include "submit/say.h"
+
+bool target_is_number(const char *text, long long *number)
+{
+    char *end = NULL;
+    errno = 0;
+    if (!*text || text[strspn(text, "0123456789")] != '\0') {
+        return false;
+    }
+    *number = strtoll(text, &end, 10);
+    return errno == 0 && *number > 0;
+}
+
+bool target_has_ended(const char *state)
+{
+    return strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 ||
+           strcmp(state, "cancelled") == 0;
+}
+
+static void add_once(json_t *out, int64_t number)
+{
+    for (size_t i = 0; i < json_array_size(out); i++) {
+        if (json_integer_value(json_array_get(out, i)) == number) {
+            return;
+        }
+    }
+    json_array_append_new(out, json_integer(number));
+}
+
+/* Adds what choice says of the jobs of path; false if it has none. */
+static bool add_file(const json_t *jobs, const char *path, enum target_choice choice, json_t *out)
+{
+    int64_t newest = 0;
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        const json_t *job = json_array_get(jobs, i);
+        if (strcmp(objects_str(job, "file"), path) != 0) {
+            continue;
+        }
+        int64_t number = objects_int(job, "job");
+        newest = number > newest ? number : newest;
+        bool ended = target_has_ended(objects_str(job, "state"));
+        if (choice == TARGET_EVERY || (choice == TARGET_UNFINISHED && !ended)) {
+            add_once(out, number);
+            found = true;
+        }
+    }
+    if (!found && newest > 0) {
+        add_once(out, newest);
+    }
+    return newest > 0;
+}
+
+static void tell_none(bool json, const char *name)
+{
+    say_problem(json, name, "no-such-job", "no job of that number or file",
+                "`dblend list --all' prints the jobs");
+}
+
+int target_find(talk_t *talk, char *const *names, size_t count, enum target_choice choice,
+                bool json, json_t **out)
+{
+    CLEANUP(cleanup_json) json_t *jobs = NULL;
+    json_t *found = json_array();
+    int status = 0;
+    for (size_t i = 0; i < count; i++) {
+        long long number = 0;
+        if (target_is_number(names[i], &number)) {
+            add_once(found, number);
+            continue;
+        }
+        if (!jobs && talk_list(talk, true, &jobs) != CLIENT_OK) {
+            (void)talk_complain(talk, json); /* -1 says it */
+            json_decref(found);
+            return -1;
+        }
+        CLEANUP(cleanup_free) char *real = realpath(names[i], NULL);
+        if (!add_file(jobs, real ? real : names[i], choice, found)) {
+            tell_none(json, names[i]);
+            status = 1;
+        }
+    }
+    *out = found;
+    return status;
+}

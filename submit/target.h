@@ -1,0 +1,36 @@
+#ifndef SUBMIT_TARGET_H
+#define SUBMIT_TARGET_H
+
+/*
+ * target - JOB or FILE arguments: which jobs a person means
+ *
+ * JOB is a number. Anything else is a file: all of its unfinished jobs, or its newest job if
+ * none is unfinished; every one of them with TARGET_EVERY (remove). A file that is named like a
+ * number is written with a folder: ./12.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "submit/talk.h"
+
+enum target_choice {
+    TARGET_UNFINISHED, /* of a file: the unfinished jobs, else the newest */
+    TARGET_NEWEST,     /* of a file: the newest */
+    TARGET_EVERY,      /* of a file: all */
+};
+
+/*
+ * Find the jobs of all names: *out is an owned array of numbers, each once. 0, or 1 after telling
+ * of a name that is no job (the others are in *out), or -1 after telling that there is no broker.
+ */
+int target_find(talk_t *talk, char *const *names, size_t count, enum target_choice choice,
+                bool json, json_t **out);
+
+/* True and *number if text is a job number. */
+bool target_is_number(const char *text, long long *number);
+
+/* True if a job in this state has ended. */
+bool target_has_ended(const char *state);
+
+#endif
