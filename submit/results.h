@@ -1,0 +1,31 @@
+#ifndef SUBMIT_RESULTS_H
+#define SUBMIT_RESULTS_H
+
+/*
+ * results - the commands that change jobs: send, and tell what came of each job
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "submit/target.h"
+
+/* Tell of each failed result of an answer; true if there is none. */
+bool results_tell(const json_t *answer, bool json);
+
+struct results_change {
+    const char *type;          /* PAUSE, CANCEL ... */
+    enum target_choice choice; /* of a FILE argument */
+    bool whole_farm;           /* no target means everything */
+    const char *done;          /* "job %s paused" in words: "paused" */
+};
+
+/*
+ * Send the change for the named jobs and tell; extra (taken, may be NULL) holds further keys.
+ * Returns the exit status of the command.
+ */
+int results_run(const struct results_change *change, json_t *extra, char *const *names,
+                size_t count, bool json);
+
+#endif
