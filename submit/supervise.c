@@ -1,0 +1,394 @@
+#include "submit/supervise.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/clock.h"
+#include "proto/messages.h"
+#include "submit/command.h"
+#include "submit/member.h"
+#include "submit/objects.h"
+#include "submit/program.h"
+#include "submit/say.h"
+
+enum {
+    BROKER_START_MS = 15000,
+    LOOK_MS = 2000,       /* between two looks at what others started */
+    NOW_GRACE_MS = 10000, /* from `now` to KILL */
+    END_GRACE_MS = 10000, /* of inspector and broker, from TERM to KILL */
+};
+
+struct supervise {
+    talk_t *talk; /* borrowed */
+    const char *role;
+    bool in_front;
+    int epoll;
+    int signals;
+    int timer;
+    int first_signal;
+    enum supervise_level level;
+    bool stopping; /* ends are expected: nothing is started again */
+    bool only_if_none;
+    struct member **members; /* owned; broker and inspector are the first two */
+    size_t count;
+    json_t *devices; /* owned; to be started when nobody else's workers are left */
+    int64_t look_ms; /* when to look again at what others started */
+};
+
+static int64_t next_start_ms(const struct supervise *self)
+{
+    int64_t next_ms = -1;
+    for (size_t i = 0; i < self->count && !self->stopping; i++) {
+        int64_t at_ms = self->members[i]->start_at_ms;
+        if (at_ms >= 0 && (next_ms < 0 || at_ms < next_ms)) {
+            next_ms = at_ms;
+        }
+    }
+    return next_ms;
+}
+
+static void set_timer(struct supervise *self)
+{
+    int64_t at_ms = next_start_ms(self);
+    struct itimerspec when = { 0 };
+    if (at_ms >= 0) {
+        when.it_value.tv_sec = at_ms / 1000;
+        when.it_value.tv_nsec = at_ms % 1000 * 1000000 + 1; /* 0 would switch it off */
+    }
+    (void)timerfd_settime(self->timer, TFD_TIMER_ABSTIME, &when, NULL); /* valid by construction */
+}
+
+static void watch_fd(struct supervise *self, int fd, void *about)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = about };
+    (void)epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event); /* it is open and not in there yet */
+}
+
+static void raise_level(struct supervise *self, enum supervise_level level)
+{
+    if (level > self->level) {
+        self->level = level;
+    }
+}
+
+static void read_signals(struct supervise *self)
+{
+    struct signalfd_siginfo info;
+    while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        self->first_signal = self->first_signal ? self->first_signal : (int)info.ssi_signo;
+        raise_level(self, self->level == SUPERVISE_RUN ? SUPERVISE_SOFT : SUPERVISE_NOW);
+    }
+}
+
+static bool broker_is_mine(const struct supervise *self)
+{
+    return self->members[0]->child != NULL;
+}
+
+/* Start what is due. A broker is started only while nobody else's listens. */
+static void start_due(struct supervise *self)
+{
+    int64_t now_ms = clock_mono_ms();
+    for (size_t i = 0; i < self->count && !self->stopping; i++) {
+        struct member *member = self->members[i];
+        if (member->start_at_ms < 0 || member->start_at_ms > now_ms) {
+            continue;
+        }
+        if (member->kind == MEMBER_BROKER && talk_is_broker(self->talk)) {
+            member->start_at_ms = now_ms + LOOK_MS; /* somebody else's: look again later */
+            continue;
+        }
+        if (member_start(member)) {
+            watch_fd(self, child_pidfd(member->child), member);
+        }
+    }
+}
+
+static void bury(struct supervise *self, struct member *member)
+{
+    (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, child_pidfd(member->child), NULL); /* is in there */
+    enum member_end end = member_bury(member, self->stopping || self->level != SUPERVISE_RUN);
+    if (member->kind == MEMBER_BROKER && end == MEMBER_ENDED && !self->stopping) {
+        raise_level(self, SUPERVISE_SOFT); /* somebody ended our broker: so ends the farm */
+    }
+}
+
+/* One round of what has happened; false if the stop level has risen. */
+static bool work(void *arg)
+{
+    struct supervise *self = arg;
+    enum supervise_level before = self->level;
+    struct epoll_event events[16];
+    int count = epoll_wait(self->epoll, events, 16, 0);
+    for (int i = 0; i < count; i++) {
+        void *about = events[i].data.ptr;
+        if (about == &self->signals) {
+            read_signals(self);
+        } else if (about == &self->timer) {
+            uint64_t times = 0;
+            (void)!read(self->timer, &times, sizeof times); /* only to quiet it */
+        } else {
+            bury(self, about);
+        }
+    }
+    start_due(self);
+    set_timer(self);
+    return self->level <= before;
+}
+
+static bool open_descriptors(struct supervise *self)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
+        return false;
+    }
+    self->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    self->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return self->signals >= 0 && self->timer >= 0 && self->epoll >= 0;
+}
+
+static struct member *add_member(struct supervise *self, enum member_kind kind, const char *device)
+{
+    self->members = alloc_resize(self->members, self->count + 1, sizeof(struct member *));
+    struct member *member = member_new(kind, device, talk_paths(self->talk), self->in_front);
+    self->members[self->count++] = member;
+    return member;
+}
+
+supervise_t *supervise_new(talk_t *talk, const char *role, bool in_front)
+{
+    supervise_t *self = alloc_zero(1, sizeof *self);
+    self->talk = talk;
+    self->role = role;
+    self->in_front = in_front;
+    self->epoll = self->signals = self->timer = -1;
+    if (!open_descriptors(self)) {
+        say_error("signals and timers cannot be watched: %s", strerror(errno));
+        supervise_destroy(&self);
+        return NULL;
+    }
+    watch_fd(self, self->signals, &self->signals);
+    watch_fd(self, self->timer, &self->timer);
+    (void)add_member(self, MEMBER_BROKER, NULL);
+    (void)add_member(self, MEMBER_INSPECTOR, NULL);
+    talk_set_wake(talk, self->epoll, work, self);
+    talk_set_quiet(talk, true);
+    return self;
+}
+
+void supervise_destroy(supervise_t **self_p)
+{
+    assert(self_p);
+    struct supervise *self = *self_p;
+    if (!self) {
+        return;
+    }
+    talk_set_wake(self->talk, -1, NULL, NULL);
+    for (size_t i = 0; i < self->count; i++) {
+        member_destroy(&self->members[i]);
+    }
+    free(self->members);
+    json_decref(self->devices);
+    cleanup_fd(&self->epoll);
+    cleanup_fd(&self->signals);
+    cleanup_fd(&self->timer);
+    free(self);
+    *self_p = NULL;
+}
+
+static void start_now(struct supervise *self, struct member *member)
+{
+    if (!member->child && member->start_at_ms < 0) {
+        member->start_at_ms = 0;
+    }
+    (void)work(self); /* a level that rises is seen by the caller */
+}
+
+/* Wait until a broker listens, ours or somebody else's. */
+static int await_broker(struct supervise *self)
+{
+    int64_t deadline_ms = clock_mono_ms() + BROKER_START_MS;
+    struct member *broker = self->members[0];
+    while (!talk_is_broker(self->talk)) {
+        if (talk_wait_fd(self->talk, -1, 20) == CLIENT_INTERRUPTED) {
+            return COMMAND_FAILED;
+        }
+        if (clock_mono_ms() > deadline_ms || broker->deaths > 1) {
+            say_error("no broker comes up; see %s", broker->log ? broker->log : "above");
+            return COMMAND_FAILED;
+        }
+    }
+    return COMMAND_DONE;
+}
+
+static void start_workers(struct supervise *self)
+{
+    for (size_t i = 0; i < json_array_size(self->devices); i++) {
+        const char *device = json_string_value(json_array_get(self->devices, i));
+        struct member *member = add_member(self, MEMBER_WORKER, device);
+        member->start_at_ms = 0;
+    }
+    json_decref(self->devices);
+    self->devices = NULL; /* each is started once; from then on it is a member */
+    (void)work(self);     /* as in start_now */
+}
+
+/* Start what others do not have running (any more). */
+static void complete(struct supervise *self)
+{
+    CLEANUP(cleanup_json) json_t *hello = NULL;
+    if (self->level != SUPERVISE_RUN || talk_hello(self->talk, 5000, &hello) != CLIENT_OK) {
+        return;
+    }
+    if (msg_int_or(hello, "inspectors", 0) == 0) {
+        start_now(self, self->members[1]);
+    }
+    if (self->devices && (!self->only_if_none || msg_int_or(hello, "workers", 0) == 0)) {
+        start_workers(self);
+    }
+}
+
+int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none)
+{
+    self->devices = json_deep_copy(devices);
+    self->only_if_none = only_if_none;
+    start_now(self, self->members[0]);
+    int status = await_broker(self);
+    if (status != COMMAND_DONE) {
+        return status;
+    }
+    CLEANUP(cleanup_json) json_t *hello = NULL;
+    if (talk_hello(self->talk, BROKER_START_MS, &hello) != CLIENT_OK) {
+        return self->level == SUPERVISE_RUN ? talk_complain(self->talk, false) : COMMAND_FAILED;
+    }
+    supervise_attend(self, 0); /* before the workers, so that the broker knows whose they are */
+    complete(self);
+    self->look_ms = clock_mono_ms() + LOOK_MS;
+    return COMMAND_DONE;
+}
+
+void supervise_attend(supervise_t *self, int64_t wait_ms)
+{
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    json_t *request = msg_new("ATTEND");
+    msg_set_str(request, "role", self->role);
+    msg_set_int(request, "pid", getpid());
+    if (talk_ask(self->talk, request, wait_ms < 50 ? 50 : wait_ms, &answer) == CLIENT_OK) {
+        const char *stop = msg_str_or(answer, "stop", "");
+        if (*stop) {
+            raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
+        }
+    }
+    if (clock_mono_ms() >= self->look_ms && self->level == SUPERVISE_RUN) {
+        self->look_ms = clock_mono_ms() + LOOK_MS;
+        complete(self);
+    }
+}
+
+enum supervise_level supervise_level(const supervise_t *self)
+{
+    return self->level;
+}
+
+int supervise_signal(const supervise_t *self)
+{
+    return self->first_signal;
+}
+
+bool supervise_has_workers(const supervise_t *self)
+{
+    for (size_t i = 2; i < self->count; i++) {
+        if (self->members[i]->child) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Wait until no member from..to runs, or the time (-1: none) is over, or the level rises. */
+static bool await_end(struct supervise *self, size_t from, size_t to, int64_t timeout_ms)
+{
+    int64_t deadline_ms = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
+    for (;;) {
+        size_t running = 0;
+        for (size_t i = from; i < to; i++) {
+            running += self->members[i]->child != NULL;
+        }
+        if (running == 0) {
+            return true;
+        }
+        int64_t left_ms = deadline_ms < 0 ? 1000 : deadline_ms - clock_mono_ms();
+        if (left_ms <= 0 || talk_wait_fd(self->talk, -1, left_ms) == CLIENT_INTERRUPTED) {
+            return false;
+        }
+    }
+}
+
+static void signal_members(struct supervise *self, size_t from, size_t to, int number)
+{
+    for (size_t i = from; i < to; i++) {
+        if (self->members[i]->child) {
+            child_terminate(self->members[i]->child, number);
+        }
+    }
+}
+
+/* Is there another farm or render that attends this broker? */
+static bool is_used(struct supervise *self)
+{
+    CLEANUP(cleanup_json) json_t *hello = NULL;
+    supervise_attend(self, 0); /* so that we are among those who are counted */
+    return talk_hello(self->talk, 1000, &hello) == CLIENT_OK &&
+           msg_int_or(hello, "attendants", 0) > 1;
+}
+
+/* A second signal makes workers that finish their frames give them back. */
+static void stop_workers(struct supervise *self)
+{
+    signal_members(self, 2, self->count, SIGTERM);
+    if (self->level < SUPERVISE_NOW && await_end(self, 2, self->count, -1)) {
+        return;
+    }
+    signal_members(self, 2, self->count, SIGTERM); /* the second one means: at once */
+    int64_t deadline_ms = clock_mono_ms() + NOW_GRACE_MS;
+    while (!await_end(self, 2, self->count, NOW_GRACE_MS) && clock_mono_ms() < deadline_ms) {
+    }
+    signal_members(self, 2, self->count, SIGKILL);
+    (void)await_end(self, 2, self->count, END_GRACE_MS); /* a killed one ends */
+}
+
+void supervise_stop(supervise_t *self)
+{
+    bool others = broker_is_mine(self) && self->level < SUPERVISE_NOW && is_used(self);
+    self->stopping = true;
+    set_timer(self);
+    stop_workers(self);
+    for (size_t i = 2; i-- > 0;) { /* the inspector first: it leaves with a last word */
+        if (others && self->members[i]->child) {
+            (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, child_pidfd(self->members[i]->child), NULL);
+            member_disown(self->members[i]);
+            continue;
+        }
+        signal_members(self, i, i + 1, SIGTERM);
+        if (!await_end(self, i, i + 1, END_GRACE_MS)) {
+            signal_members(self, i, i + 1, SIGKILL);
+            (void)await_end(self, i, i + 1, END_GRACE_MS); /* a killed one ends */
+        }
+    }
+}

@@ -1,0 +1,69 @@
+#ifndef SUBMIT_SUPERVISE_H
+#define SUBMIT_SUPERVISE_H
+
+/*
+ * supervise - keeping broker, inspector and workers running, for `farm` and `render`
+ *
+ * What is started here holds the read end of a pipe from us: when we are gone, however we went,
+ * it stops at once. What died is started again, after 1 s at first, then doubling to 60 s; a
+ * clean exit is no death. A broker that somebody else started is used, and watched: when it is
+ * gone we start one.
+ *
+ * All of it happens inside the waits of the talk, through its wake descriptor: there is no other
+ * thread and no signal handler. INT, TERM and HUP count up the stop level; a rise ends a
+ * wait with CLIENT_INTERRUPTED.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "submit/talk.h"
+
+typedef struct supervise supervise_t;
+
+enum supervise_level {
+    SUPERVISE_RUN,
+    SUPERVISE_SOFT, /* what renders is finished */
+    SUPERVISE_NOW,  /* it is given back at once */
+};
+
+/*
+ * Take over the signals and the talk's wake descriptor. talk is borrowed and must outlive it.
+ * With in_front what the programs print goes to our standard error, otherwise to their logs.
+ * NULL after telling why not.
+ */
+supervise_t *supervise_new(talk_t *talk, const char *role, bool in_front);
+
+/* Kills what still runs. Safe on NULL. */
+void supervise_destroy(supervise_t **self_p);
+
+/*
+ * See that a broker listens and an inspector and workers are there. devices: array of strings,
+ * one worker each; only_if_none: no workers where some are live. 0, or the exit status 1 after
+ * telling why not.
+ */
+int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none);
+
+/*
+ * Say that we are here and hear whether to stop; waits at most wait_ms. Looks now and then
+ * whether somebody else's broker, inspector or workers are still there.
+ */
+void supervise_attend(supervise_t *self, int64_t wait_ms);
+
+enum supervise_level supervise_level(const supervise_t *self);
+
+/* The signal that raised the level first; 0: `dblend stop` did, or nothing. */
+int supervise_signal(const supervise_t *self);
+
+/* Have we started a worker that is still there? */
+bool supervise_has_workers(const supervise_t *self);
+
+/*
+ * Stop what we started: workers first, which finish what they render unless the level is (or
+ * becomes) SUPERVISE_NOW, then inspector and broker; these are left to somebody else who
+ * attends. Returns when all have ended.
+ */
+void supervise_stop(supervise_t *self);
+
+#endif
