@@ -1,0 +1,199 @@
+#include "submit/summary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/frame_name.h"
+#include "proto/messages.h"
+#include "proto/ranges.h"
+#include "submit/objects.h"
+#include "submit/say.h"
+#include "submit/text.h"
+
+static const json_t *options_of(const json_t *detail)
+{
+    return json_object_get(json_object_get(detail, "spec"), "options");
+}
+
+/* The frame list of a job with its words resolved; false while it is not inspected. */
+static bool frames_of(const json_t *detail, struct ranges *out)
+{
+    const json_t *found = json_object_get(detail, "found");
+    const json_t *options = options_of(detail);
+    struct ranges given = { 0 };
+    struct ranges_scene scene = {
+        (int32_t)objects_int(found, "frame_current"),
+        (int32_t)objects_int(found, "frame_start"),
+        (int32_t)objects_int(found, "frame_end"),
+        (int32_t)objects_int(found, "frame_step"),
+    };
+    bool known = json_is_object(found) &&
+                 ranges_from_json(json_object_get(options, "frames"),
+                                  json_object_get(options, "frame_words"), &given) == RANGES_OK &&
+                 ranges_resolve(&given, &scene, out) == RANGES_OK;
+    ranges_clear(&given);
+    return known;
+}
+
+char *summary_frames(const json_t *job, const json_t *detail)
+{
+    struct ranges frames = { 0 };
+    int64_t total = objects_frames(job, "total");
+    char *out = NULL;
+    if (frames_of(detail, &frames)) {
+        CLEANUP(cleanup_free) char *list = ranges_format(&frames);
+        CLEANUP(cleanup_free) char *cut = text_fit(list, 40, false);
+        bool is_long = text_width(list) > 40;
+        out = alloc_format("%lld frame%s (%s)", (long long)ranges_count(&frames),
+                           ranges_count(&frames) == 1 ? "" : "s", is_long ? cut : list);
+    } else if (total >= 0) {
+        out = alloc_format("%lld frame%s", (long long)total, total == 1 ? "" : "s");
+    } else {
+        out = alloc_text("frames not known yet");
+    }
+    ranges_clear(&frames);
+    return out;
+}
+
+char *summary_folder(const json_t *job)
+{
+    const char *output = objects_str(job, "output");
+    const char *slash = strrchr(output, '/');
+    return slash && slash != output ? alloc_bytes(output, (size_t)(slash - output)) : NULL;
+}
+
+char *summary_line(const json_t *job, const json_t *detail)
+{
+    const json_t *found = json_object_get(detail, "found");
+    CLEANUP(cleanup_free) char *frames = summary_frames(job, detail);
+    CLEANUP(cleanup_free) char *folder = summary_folder(job);
+    CLEANUP(cleanup_free) char *scene = NULL;
+    size_t warnings = json_array_size(json_object_get(job, "warnings"));
+    if (json_is_object(found)) {
+        scene = alloc_format(", %lldx%lld, %s, Blender %s", (long long)objects_int(found, "width"),
+                             (long long)objects_int(found, "height"), objects_str(found, "engine"),
+                             objects_str(found, "blender"));
+    }
+    CLEANUP(cleanup_free)
+    char *trouble =
+        warnings == 0 ? alloc_text("")
+                      : alloc_format(", %zu warning%s", warnings, warnings == 1 ? "" : "s");
+    return alloc_format("job %lld: %s: %s%s%s%s%s", (long long)objects_int(job, "job"),
+                        objects_str(job, "name"), frames, scene ? scene : "", folder ? ", to " : "",
+                        folder ? folder : "", trouble);
+}
+
+void summary_warnings(const json_t *job)
+{
+    const json_t *warnings = json_object_get(job, "warnings");
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        const json_t *warning = json_array_get(warnings, i);
+        const char *hint = objects_str(warning, "hint");
+        say_note("  warning: %s%s%s", objects_str(warning, "text"), *hint ? "; " : "", hint);
+    }
+}
+
+/* The pattern as ffmpeg wants it: %04d for the number, %% for a per cent sign. */
+static char *ffmpeg_pattern(const json_t *output)
+{
+    const char *parts[] = { objects_str(output, "head"), objects_str(output, "tail") };
+    char *escaped[2] = { NULL, NULL };
+    for (int i = 0; i < 2; i++) {
+        escaped[i] = alloc_zero(strlen(parts[i]) * 2 + 1, 1);
+        char *to = escaped[i];
+        for (const char *from = parts[i]; *from; from++) {
+            *to++ = *from;
+            if (*from == '%') {
+                *to++ = '%';
+            }
+        }
+    }
+    char *out = alloc_format("%s%%0%lldd%s", escaped[0], (long long)objects_int(output, "digits"),
+                             escaped[1]);
+    free(escaped[0]);
+    free(escaped[1]);
+    return out;
+}
+
+/* What ffmpeg reads: a numbered sequence, or by wildcard where numbers are left out. */
+static char *ffmpeg_input(const json_t *output, const struct ranges *frames)
+{
+    int32_t first = 0;
+    int32_t last = 0;
+    int64_t count = ranges_count(frames);
+    if (!ranges_at(frames, 0, &first) || !ranges_at(frames, count - 1, &last)) {
+        return NULL;
+    }
+    if ((int64_t)last - first + 1 == count) {
+        CLEANUP(cleanup_free) char *pattern = ffmpeg_pattern(output);
+        CLEANUP(cleanup_free) char *quoted = text_shell(pattern);
+        return alloc_format("-start_number %d -i %s", first, quoted);
+    }
+    CLEANUP(cleanup_free)
+    char *glob = alloc_format("%s*%s", objects_str(output, "head"), objects_str(output, "tail"));
+    CLEANUP(cleanup_free) char *quoted = text_shell(glob);
+    return alloc_format("-pattern_type glob -i %s", quoted);
+}
+
+char *summary_movie(const json_t *detail)
+{
+    const json_t *found = json_object_get(detail, "found");
+    const json_t *output = json_array_get(json_object_get(found, "outputs"), 0);
+    const char *movie = objects_str(found, "movie");
+    struct ranges frames = { 0 };
+    CLEANUP(cleanup_free) char *input = NULL;
+    if (*movie && output && frames_of(detail, &frames)) {
+        input = ffmpeg_input(output, &frames);
+    }
+    ranges_clear(&frames);
+    if (!input) {
+        return NULL;
+    }
+    CLEANUP(cleanup_free) char *to = text_shell(movie);
+    return alloc_format("ffmpeg -framerate %s %s -c:v libx264 -pix_fmt yuv420p -crf 18 %s",
+                        objects_str(found, "fps"), input, to);
+}
+
+static void print_failures(const json_t *frames)
+{
+    for (size_t i = 0; i < json_array_size(frames); i++) {
+        const json_t *frame = json_array_get(frames, i);
+        const json_t *error = json_object_get(frame, "error");
+        const char *hint = objects_str(error, "hint");
+        say_note("  frame %lld: %s%s%s", (long long)objects_int(frame, "frame"),
+                 *objects_str(error, "text") ? objects_str(error, "text") : "failed",
+                 *hint ? "; " : "", hint);
+    }
+}
+
+void summary_print(const json_t *job, const json_t *detail, const json_t *frames)
+{
+    CLEANUP(cleanup_free) char *folder = summary_folder(job);
+    CLEANUP(cleanup_free) char *movie = summary_movie(detail);
+    const json_t *error = json_object_get(job, "error");
+    int64_t done = objects_frames(job, "done");
+    int64_t kept = objects_frames(job, "kept");
+    int64_t failed = objects_frames(job, "failed");
+    const char *state = objects_str(job, "state");
+    CLEANUP(cleanup_free)
+    char *was_there =
+        kept > 0 ? alloc_format(", %lld were there", (long long)kept) : alloc_text("");
+    CLEANUP(cleanup_free)
+    char *broken = failed > 0 ? alloc_format(", %lld failed", (long long)failed) : alloc_text("");
+    if (done + kept > 0 && folder) {
+        say_data("%s: %s, %lld frame%s rendered%s%s, in %s", objects_str(job, "name"), state,
+                 (long long)done, done == 1 ? "" : "s", was_there, broken, folder);
+    } else {
+        say_note("%s: %s%s", objects_str(job, "name"), state, broken);
+    }
+    if (json_is_object(error)) {
+        say_trouble(false, objects_str(job, "file"), objects_int(job, "job"), error);
+    }
+    print_failures(frames);
+    if (movie && failed <= 0 && done + kept > 0) {
+        say_data("  to make the movie: %s", movie);
+    }
+}
