@@ -1,0 +1,88 @@
+/*
+ * dblend accept - answer the question of a held job
+ */
+
+#include <argp.h>
+#include <jansson.h>
+
+#include "proto/cleanup.h"
+#include "submit/ask.h"
+#include "submit/command.h"
+#include "submit/options.h"
+#include "submit/say.h"
+#include "submit/target.h"
+
+struct arguments {
+    struct options options;
+    char *name;
+    bool json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->options;
+        return 0;
+    case COMMAND_KEY_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "one job at a time");
+        }
+        arguments->name = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which job?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int accept_jobs(struct arguments *arguments)
+{
+    CLEANUP(cleanup_json) json_t *jobs = NULL;
+    CLEANUP(talk_destroy) talk_t *talk = talk_new();
+    if (!talk ||
+        target_find(talk, &arguments->name, 1, TARGET_UNFINISHED, arguments->json, &jobs) != 0) {
+        return COMMAND_FAILED;
+    }
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        int64_t job = json_integer_value(json_array_get(jobs, i));
+        json_t *options = json_deep_copy(arguments->options.map);
+        if (ask_accept(talk, job, options, arguments->json) != CLIENT_OK) {
+            return COMMAND_FAILED;
+        }
+        if (!arguments->json) {
+            say_note("job %lld: answered", (long long)job);
+        }
+    }
+    return COMMAND_DONE;
+}
+
+int cmd_accept(int argc, char **argv)
+{
+    static const struct argp_option options[] = { COMMAND_OPTION_JSON, { 0 } };
+    static const struct argp_child children[] = {
+        { &options_answer_argp, 0, "Answers:", 1 },
+        { 0 },
+    };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "JOB|FILE",
+        .doc =
+            "Answer the question of a held job, so that it goes on. Without an answer: to the "
+            "warnings that hold a --strict job.\vWhich flag answers what `dblend show JOB' "
+            "tells.",
+        .children = children,
+    };
+    struct arguments arguments = { 0 };
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
+    int status = accept_jobs(&arguments);
+    options_clear(&arguments.options);
+    return status;
+}

@@ -1,0 +1,211 @@
+/*
+ * dblend farm - keep a farm running: a broker, an inspector and a worker on each device
+ */
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "submit/command.h"
+#include "submit/program.h"
+#include "submit/say.h"
+#include "submit/supervise.h"
+#include "submit/talk.h"
+
+enum { KEY_DETACH = COMMAND_KEY_OWN, ATTEND_MS = 2000 };
+
+struct arguments {
+    const char *devices;
+    bool detach;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 'd':
+        arguments->devices = arg;
+        return 0;
+    case KEY_DETACH:
+        arguments->detach = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "farm takes no file; `dblend render FILE' or `dblend add FILE' do");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/*
+ * The lock that says that a farm runs here; our pid is in it for people. The descriptor, -1 after
+ * telling who has it. It is the kernel's: kill -9 frees it.
+ */
+static int take_lock(const struct paths *paths)
+{
+    CLEANUP(cleanup_free) char *path = alloc_format("%s/farm.lock", paths->run);
+    CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    char pid[32] = "";
+    if (fd < 0) {
+        say_error("%s cannot be made: %s", path, strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        ssize_t size = pread(fd, pid, sizeof pid - 1, 0);
+        pid[size > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+        say_error(
+            "a farm is running already%s%s; `dblend workers' shows it, `dblend stop' ends "
+            "it, `dblend add FILE' gives it work",
+            *pid ? ", pid " : "", pid);
+        return -1;
+    }
+    int size = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)size, 0) != size) {
+        say_note("%s cannot be written: %s", path,
+                 strerror(errno)); /* the lock holds all the same */
+    }
+    int out = fd;
+    fd = -1;
+    return out;
+}
+
+static void tell_stopping(enum supervise_level level)
+{
+    say_note(level == SUPERVISE_NOW
+                 ? "stopping at once"
+                 : "stopping: what renders is finished first; once more gives it back at once");
+}
+
+/* Stay until stopped; the exit status. ready: told with one byte once all is started. */
+static int stay(talk_t *talk, const json_t *devices, bool in_front, int ready)
+{
+    CLEANUP(supervise_destroy) supervise_t *supervise = supervise_new(talk, "farm", in_front);
+    if (!supervise) {
+        return COMMAND_FAILED;
+    }
+    int status = supervise_start(supervise, devices, false);
+    if (status != COMMAND_DONE) {
+        supervise_stop(supervise);
+        int number = supervise_signal(supervise);
+        return number ? 128 + number : status;
+    }
+    if (ready >= 0) {
+        (void)!write(ready, "r", 1); /* who waited for it is gone: no matter */
+    } else {
+        say_note("the farm runs on %zu device%s; `dblend add FILE' gives it work, Ctrl-C stops it",
+                 json_array_size(devices), json_array_size(devices) == 1 ? "" : "s");
+    }
+    while (supervise_level(supervise) == SUPERVISE_RUN) {
+        supervise_attend(supervise, ATTEND_MS);
+    }
+    tell_stopping(supervise_level(supervise));
+    supervise_stop(supervise);
+    int number = supervise_signal(supervise);
+    return number ? 128 + number : COMMAND_DONE;
+}
+
+/* The detached one: a session of its own, what it says goes to the log. */
+static int run_detached(const struct paths *paths, int ready)
+{
+    CLEANUP(cleanup_free) char *log = program_log(paths, "farm");
+    CLEANUP(cleanup_fd) int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    CLEANUP(cleanup_fd) int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (setsid() < 0 || out < 0 || in < 0 || dup2(in, STDIN_FILENO) < 0 ||
+        dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0) {
+        say_error("%s cannot be used: %s", log, strerror(errno));
+        return COMMAND_FAILED;
+    }
+    (void)fcntl(ready, F_SETFD, FD_CLOEXEC); /* no program that we start is to hold it */
+    return COMMAND_DONE;
+}
+
+static int await_ready(const struct paths *paths, int ready, pid_t pid)
+{
+    CLEANUP(cleanup_free) char *log = program_log(paths, "farm");
+    char byte = 0;
+    ssize_t size = 0;
+    do {
+        size = read(ready, &byte, 1);
+    } while (size < 0 && errno == EINTR);
+    if (size == 1) {
+        say_note("the farm runs in the background, pid %d; `dblend stop' ends it; log: %s",
+                 (int)pid, log);
+        return COMMAND_DONE;
+    }
+    CLEANUP(cleanup_free) char *words = program_last_words(log, 0);
+    say_error("the farm does not start: %s", words ? words : log);
+    return COMMAND_FAILED;
+}
+
+static int run_farm(const struct arguments *arguments, const json_t *devices)
+{
+    CLEANUP(talk_destroy) talk_t *talk = talk_new();
+    CLEANUP(cleanup_fd) int lock = talk ? take_lock(talk_paths(talk)) : -1;
+    if (lock < 0) {
+        return COMMAND_FAILED;
+    }
+    return stay(talk, devices, !arguments->detach, -1);
+}
+
+static int detach_farm(const json_t *devices)
+{
+    struct paths paths = { 0 };
+    CLEANUP(cleanup_free) char *why = NULL;
+    int ends[2] = { -1, -1 };
+    if (paths_find(&paths, &why) != PATHS_OK) {
+        say_error("%s", why ? why : "the folders of the farm cannot be made");
+        return COMMAND_FAILED;
+    }
+    CLEANUP(cleanup_fd) int lock = take_lock(&paths);
+    int status = COMMAND_FAILED;
+    pid_t pid = lock >= 0 && pipe2(ends, O_CLOEXEC) == 0 ? fork() : -1;
+    if (pid == 0) { /* it has the lock with us, and alone when we are gone */
+        close(ends[0]);
+        CLEANUP(talk_destroy) talk_t *talk = talk_new();
+        status = talk ? run_detached(&paths, ends[1]) : COMMAND_FAILED;
+        status = status == COMMAND_DONE ? stay(talk, devices, true, ends[1]) : status;
+    } else if (pid > 0) {
+        close(ends[1]);
+        status = await_ready(&paths, ends[0], pid);
+        close(ends[0]);
+    } else if (lock >= 0) {
+        say_error("no process can be started: %s", strerror(errno));
+    }
+    paths_free(&paths);
+    return status;
+}
+
+int cmd_farm(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        { "devices", 'd', "LIST", 0,
+          "One worker on each: cpu, cpu/2, cpu:0-3, gpu, gpu:0,2; "
+          "without: every GPU, or cpu where there is none",
+          0 },
+        { "detach", KEY_DETACH, NULL, 0, "Run in the background; return when it is ready", 0 },
+        { 0 },
+    };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .doc =
+            "Keep a farm running until `dblend stop': a broker, an inspector and one worker on "
+            "each device. What dies is started again.",
+    };
+    struct arguments arguments = { 0 };
+    CLEANUP(cleanup_json) json_t *devices = NULL;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
+    int status = program_devices(arguments.devices, &devices);
+    if (status != COMMAND_DONE) {
+        return status;
+    }
+    return arguments.detach ? detach_farm(devices) : run_farm(&arguments, devices);
+}

@@ -1,0 +1,208 @@
+/*
+ * dblend log - print what happened, or Blender's output of a frame
+ */
+
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/messages.h"
+#include "proto/ranges.h"
+#include "submit/command.h"
+#include "submit/objects.h"
+#include "submit/say.h"
+#include "submit/target.h"
+#include "submit/text.h"
+
+enum { PARK_MS = 10000, PAGE = 500 };
+
+struct arguments {
+    char *name; /* NULL: all jobs */
+    bool has_frame;
+    int64_t frame;
+    bool follow;
+    bool json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 'f':
+        arguments->follow = true;
+        return 0;
+    case 'F':
+        arguments->frame =
+            command_number(state, "--frame", arg, -RANGES_FRAME_MAX, RANGES_FRAME_MAX);
+        arguments->has_frame = true;
+        return 0;
+    case COMMAND_KEY_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "one job at a time");
+        }
+        arguments->name = arg;
+        return 0;
+    case ARGP_KEY_SUCCESS:
+        if (arguments->has_frame && !arguments->name) {
+            argp_error(state, "--frame: of which job?");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The time in the person's own zone; as it is if it cannot be read. */
+static void local_time(const char *utc, char out[32])
+{
+    struct tm when = { 0 };
+    const char *rest = strptime(utc, "%Y-%m-%dT%H:%M:%S", &when);
+    time_t seconds = timegm(&when);
+    struct tm local = { 0 };
+    if (!rest || !localtime_r(&seconds, &local) ||
+        strftime(out, 32, "%Y-%m-%d %H:%M:%S", &local) == 0) {
+        (void)snprintf(out, 32, "%s", utc); /* cut, it is for people */
+    }
+}
+
+/* time | EVENT | what, as in the log file. */
+static void print_event(const json_t *event)
+{
+    const json_t *frame = json_object_get(event, "frame");
+    const char *worker = objects_str(event, "worker");
+    const char *text = objects_str(event, "text");
+    int64_t job = objects_int(event, "job");
+    char when[32] = "";
+    local_time(objects_str(event, "time"), when);
+    CLEANUP(cleanup_free)
+    char *about_job = job > 0 ? alloc_format(" job %lld", (long long)job) : alloc_text("");
+    CLEANUP(cleanup_free)
+    char *about_frame =
+        json_is_integer(frame) ? alloc_format(" frame %lld", (long long)json_integer_value(frame))
+                               : alloc_text("");
+    CLEANUP(cleanup_free) char *by = *worker ? alloc_format(" %s", worker) : alloc_text("");
+    bool about = *about_job || *about_frame || *by;
+    say_data("%s | %-15s |%s%s%s%s%s", when, objects_str(event, "event"), about_job, about_frame,
+             by, *text ? about ? ": " : " " : "", text);
+}
+
+static void print_events(const json_t *events, bool json)
+{
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const json_t *event = json_array_get(events, i);
+        if (json) {
+            CLEANUP(cleanup_json) json_t *line = objects_event(event);
+            say_json(line);
+        } else {
+            print_event(event);
+        }
+    }
+}
+
+static int follow_events(const struct arguments *arguments, talk_t *talk, int64_t job)
+{
+    int64_t last = 0;
+    bool at_end = false;
+    while (!at_end || arguments->follow) {
+        CLEANUP(cleanup_json) json_t *answer = NULL;
+        json_t *request = msg_new("LOG");
+        msg_set_int(request, "after", last);
+        msg_set_int(request, "limit", PAGE);
+        if (job > 0) {
+            msg_set_int(request, "job", job);
+        }
+        if (arguments->has_frame) {
+            msg_set_int(request, "frame", arguments->frame);
+        }
+        if (at_end) {
+            msg_set_int(request, "wait_ms", PARK_MS);
+        }
+        if (talk_ask(talk, request, -1, &answer) != CLIENT_OK) {
+            return talk_complain(talk, arguments->json);
+        }
+        const json_t *events = json_object_get(answer, "events");
+        print_events(events, arguments->json);
+        at_end = json_array_size(events) == 0;
+        size_t count = json_array_size(events);
+        /* the last event that we were given: `last' may already be beyond this page */
+        last = count > 0 ? objects_int(json_array_get(events, count - 1), "id")
+                         : msg_int_or(answer, "last", last);
+    }
+    return COMMAND_DONE;
+}
+
+static int print_output(const struct arguments *arguments, talk_t *talk, int64_t job)
+{
+    int64_t offset = 0;
+    size_t printed = 0;
+    for (bool more = true; more;) {
+        CLEANUP(cleanup_json) json_t *answer = NULL;
+        json_t *request = msg_new("OUTPUT");
+        msg_set_int(request, "job", job);
+        msg_set_int(request, "frame", arguments->frame);
+        msg_set_int(request, "offset", offset);
+        if (talk_ask(talk, request, -1, &answer) != CLIENT_OK) {
+            return talk_complain(talk, arguments->json);
+        }
+        const json_t *lines = json_object_get(answer, "lines");
+        for (size_t i = 0; i < json_array_size(lines); i++, printed++) {
+            const char *line = json_string_value(json_array_get(lines, i));
+            say_data("%s", line ? line : "");
+        }
+        int64_t next = msg_int_or(answer, "next", -1);
+        more = next > offset;
+        offset = next;
+    }
+    if (printed == 0) {
+        say_error(
+            "job %lld frame %lld: no output of Blender is kept; it is there once the frame "
+            "has been rendered",
+            (long long)job, (long long)arguments->frame);
+        return COMMAND_FAILED;
+    }
+    return COMMAND_DONE;
+}
+
+int cmd_log(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        { "frame", 'F', "N", 0,
+          "Blender's output of that frame (with --json or --follow: its "
+          "events)",
+          0 },
+        { "follow", 'f', NULL, 0, "Wait for what comes, until interrupted", 0 },
+        COMMAND_OPTION_JSON,
+        { 0 },
+    };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "[JOB|FILE]",
+        .doc =
+            "Print what happened on the farm or to one job, or what Blender said while it "
+            "rendered a frame.",
+    };
+    struct arguments arguments = { 0 };
+    CLEANUP(cleanup_json) json_t *jobs = NULL;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
+    CLEANUP(talk_destroy) talk_t *talk = talk_new();
+    if (!talk || target_find(talk, &arguments.name, arguments.name ? 1 : 0, TARGET_NEWEST,
+                             arguments.json, &jobs) != 0) {
+        return COMMAND_FAILED;
+    }
+    int64_t job = json_integer_value(json_array_get(jobs, 0));
+    CLEANUP(cleanup_json) json_t *about = NULL;
+    if (job > 0 && talk_job(talk, job, &about, NULL) != CLIENT_OK) {
+        return talk_complain(talk, arguments.json); /* no such job: better said than nothing */
+    }
+    if (arguments.has_frame && !arguments.json && !arguments.follow) {
+        return print_output(&arguments, talk, job);
+    }
+    return follow_events(&arguments, talk, job);
+}

@@ -1,0 +1,219 @@
+/*
+ * dblend show - print all about one job
+ */
+
+#include <argp.h>
+#include <stdio.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/messages.h"
+#include "submit/ask.h"
+#include "submit/command.h"
+#include "submit/objects.h"
+#include "submit/say.h"
+#include "submit/summary.h"
+#include "submit/table.h"
+#include "submit/target.h"
+#include "submit/text.h"
+
+struct arguments {
+    char *name;
+    bool frames;
+    bool json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 'f':
+        arguments->frames = true;
+        return 0;
+    case COMMAND_KEY_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "one job at a time");
+        }
+        arguments->name = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which job?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_field(const char *title, const char *text)
+{
+    if (text && *text) {
+        say_data("%-10s %s", title, text);
+    }
+}
+
+static void print_counts(const json_t *job, const json_t *detail)
+{
+    static const char *const states[] = { "done",  "kept",   "claimed",  "waiting",
+                                          "taken", "failed", "cancelled" };
+    CLEANUP(cleanup_free) char *frames = summary_frames(job, detail);
+    char counts[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        int64_t count = objects_frames(job, states[i]);
+        if (count > 0 && used < sizeof counts) {
+            used += (size_t)snprintf(counts + used, sizeof counts - used, "%s%lld %s",
+                                     used > 0 ? ", " : ": ", (long long)count, states[i]);
+        }
+    }
+    say_data("%-10s %s%s", "frames", frames, counts);
+}
+
+static void print_found(const json_t *detail)
+{
+    const json_t *found = json_object_get(detail, "found");
+    if (!json_is_object(found)) {
+        return;
+    }
+    say_data("%-10s %s, camera %s", "scene", objects_str(found, "scene"),
+             objects_str(found, "camera"));
+    say_data("%-10s %lldx%lld %s, %s, Blender %s", "picture",
+             (long long)objects_int(found, "width"), (long long)objects_int(found, "height"),
+             objects_str(found, "format"), objects_str(found, "engine"),
+             objects_str(found, "blender"));
+    if (msg_bool_or(found, "ordered", false)) {
+        print_field("physics", "not baked: rendered in order, one worker at a time");
+    }
+}
+
+static void print_job(const json_t *job, const json_t *detail)
+{
+    CLEANUP(cleanup_free) char *movie = summary_movie(detail);
+    say_data("%-10s %lld, %s", "job", (long long)objects_int(job, "job"), objects_str(job, "name"));
+    print_field("file", objects_str(job, "file"));
+    say_data("%-10s %s, priority %lld", "state", objects_str(job, "state"),
+             (long long)objects_int(job, "priority"));
+    print_counts(job, detail);
+    print_found(detail);
+    print_field("output", objects_str(job, "output"));
+    print_field("submitted", objects_str(job, "submitted"));
+    print_field("finished", objects_str(job, "finished"));
+    print_field("movie", movie);
+    const json_t *given = json_object_get(json_object_get(detail, "spec"), "options");
+    if (json_object_size(given) > 0) {
+        CLEANUP(cleanup_free) char *text = json_dumps(given, JSON_COMPACT);
+        print_field("options", text);
+    }
+    const json_t *warnings = json_object_get(job, "warnings");
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        print_field("warning", objects_str(json_array_get(warnings, i), "text"));
+    }
+}
+
+static void print_trouble(const json_t *job, const json_t *detail)
+{
+    const json_t *error = json_object_get(job, "error");
+    const json_t *questions = json_object_get(detail, "questions");
+    int64_t number = objects_int(job, "job");
+    if (json_array_size(questions) > 0) {
+        ask_tell(false, number, NULL, questions);
+    } else if (json_is_object(error)) {
+        say_trouble(false, NULL, number, error);
+    }
+}
+
+static void add_frame(table_t *table, const json_t *frame)
+{
+    const json_t *ms = json_object_get(frame, "ms");
+    const json_t *file = json_array_get(json_object_get(frame, "files"), 0);
+    const json_t *error = json_object_get(frame, "error");
+    const char *text =
+        *objects_str(error, "text") ? objects_str(error, "text") : objects_str(file, "path");
+    table_cell(table, alloc_format("%lld", (long long)objects_int(frame, "frame")));
+    table_cell(table, alloc_text(objects_str(frame, "state")));
+    table_cell(table, alloc_format("%lld", (long long)objects_int(frame, "attempts")));
+    table_cell(table,
+               json_is_integer(ms) ? text_duration(json_integer_value(ms)) : alloc_text("-"));
+    table_cell(table, alloc_text(objects_str(frame, "worker")));
+    table_cell(table, alloc_text(text));
+}
+
+static int print_frames(talk_t *talk, int64_t job, bool json)
+{
+    static const struct table_column columns[] = {
+        { "FRAME", TABLE_RIGHT }, { "STATE", TABLE_STATE },    { "TRIES", TABLE_RIGHT },
+        { "TIME", TABLE_RIGHT },  { "WORKER", TABLE_SHRINKS }, { "FILE", TABLE_SHRINKS },
+    };
+    CLEANUP(table_destroy) table_t *table = table_new(columns, sizeof columns / sizeof *columns);
+    bool more = true;
+    bool first = true;
+    for (int64_t after = 0; more; first = false) {
+        CLEANUP(cleanup_json) json_t *answer = NULL;
+        json_t *request = msg_new("FRAMES");
+        msg_set_int(request, "job", job);
+        if (!first) {
+            msg_set_int(request, "after", after);
+        }
+        if (talk_ask(talk, request, -1, &answer) != CLIENT_OK) {
+            return talk_complain(talk, json);
+        }
+        const json_t *frames = json_object_get(answer, "frames");
+        for (size_t i = 0; i < json_array_size(frames); i++) {
+            const json_t *frame = json_array_get(frames, i);
+            CLEANUP(cleanup_json) json_t *line = json ? objects_frame(frame) : NULL;
+            if (json) {
+                say_json(line);
+            } else {
+                add_frame(table, frame);
+            }
+            after = objects_int(frame, "frame");
+        }
+        more = msg_bool_or(answer, "more", false) && json_array_size(frames) > 0;
+    }
+    table_print(table, stdout);
+    return COMMAND_DONE;
+}
+
+static int show(const struct arguments *arguments, talk_t *talk, int64_t number)
+{
+    CLEANUP(cleanup_json) json_t *job = NULL;
+    CLEANUP(cleanup_json) json_t *detail = NULL;
+    if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
+        return talk_complain(talk, arguments->json);
+    }
+    if (arguments->json) {
+        CLEANUP(cleanup_json) json_t *line = objects_job(job);
+        say_json(line);
+    } else {
+        print_job(job, detail);
+        print_trouble(job, detail);
+    }
+    return arguments->frames ? print_frames(talk, number, arguments->json) : COMMAND_DONE;
+}
+
+int cmd_show(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        { "frames", 'f', NULL, 0, "Each frame too", 0 },
+        COMMAND_OPTION_JSON,
+        { 0 },
+    };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "JOB|FILE",
+        .doc =
+            "Print all about one job: what was found in the file, where its frames go, what "
+            "they wait for, and why some failed.",
+    };
+    struct arguments arguments = { 0 };
+    CLEANUP(cleanup_json) json_t *jobs = NULL;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
+    CLEANUP(talk_destroy) talk_t *talk = talk_new();
+    if (!talk || target_find(talk, &arguments.name, 1, TARGET_NEWEST, arguments.json, &jobs) != 0) {
+        return COMMAND_FAILED;
+    }
+    return show(&arguments, talk, json_integer_value(json_array_get(jobs, 0)));
+}

@@ -1,0 +1,148 @@
+/*
+ * dblend wait - wait until jobs have ended
+ */
+
+#include <argp.h>
+#include <string.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/clock.h"
+#include "proto/messages.h"
+#include "submit/ask.h"
+#include "submit/command.h"
+#include "submit/objects.h"
+#include "submit/say.h"
+#include "submit/target.h"
+
+enum { PARK_MS = 10000, SECONDS_MAX = 31536000 };
+
+struct arguments {
+    char **names;
+    size_t count;
+    int64_t timeout_ms; /* -1: none */
+    bool json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 't':
+        arguments->timeout_ms = command_number(state, "--timeout", arg, 0, SECONDS_MAX) * 1000;
+        return 0;
+    case COMMAND_KEY_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        arguments->names = state->argv + state->next;
+        arguments->count = (size_t)(state->argc - state->next);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which job?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* What the jobs have come to. */
+struct outcome {
+    size_t running;
+    size_t held;
+    size_t bad; /* ended, but not done */
+};
+
+static struct outcome count_states(const json_t *jobs)
+{
+    struct outcome outcome = { 0 };
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        const char *state = objects_str(json_array_get(jobs, i), "state");
+        bool done = strcmp(state, "done") == 0;
+        outcome.held += strcmp(state, "held") == 0;
+        outcome.running += !target_has_ended(state);
+        outcome.bad += target_has_ended(state) && !done;
+    }
+    return outcome;
+}
+
+static void tell(const struct arguments *arguments, talk_t *talk, const json_t *jobs)
+{
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        const json_t *job = json_array_get(jobs, i);
+        const char *state = objects_str(job, "state");
+        const json_t *error = json_object_get(job, "error");
+        int64_t number = objects_int(job, "job");
+        if (arguments->json) {
+            CLEANUP(cleanup_json) json_t *line = objects_job(job);
+            say_json(line);
+        }
+        CLEANUP(cleanup_json) json_t *again = NULL;
+        CLEANUP(cleanup_json) json_t *detail = NULL;
+        if (strcmp(state, "held") == 0 && talk_job(talk, number, &again, &detail) == CLIENT_OK) {
+            ask_tell(false, number, NULL, json_object_get(detail, "questions"));
+        } else if (target_has_ended(state) && strcmp(state, "done") != 0 && !arguments->json) {
+            const char *text = objects_str(error, "text");
+            say_error("job %lld: %s%s%s", (long long)number, state, *text ? ": " : "", text);
+        }
+    }
+}
+
+static int wait_for(const struct arguments *arguments, talk_t *talk, const json_t *numbers)
+{
+    int64_t deadline_ms = arguments->timeout_ms < 0 ? -1 : clock_mono_ms() + arguments->timeout_ms;
+    for (;;) {
+        CLEANUP(cleanup_json) json_t *answer = NULL;
+        int64_t left_ms = deadline_ms < 0 ? PARK_MS : deadline_ms - clock_mono_ms();
+        left_ms = left_ms < 0 ? 0 : left_ms < PARK_MS ? left_ms : PARK_MS;
+        json_t *request = msg_new("WAIT");
+        msg_set(request, "jobs", json_deep_copy(numbers));
+        msg_set_int(request, "wait_ms", left_ms);
+        /* some time more than the broker has, so that its answer is what ends it */
+        int64_t patience_ms = deadline_ms < 0 ? -1 : left_ms + 1000;
+        int rc = talk_ask(talk, request, patience_ms, &answer);
+        if (rc != CLIENT_OK && rc != CLIENT_TIMEOUT) {
+            return talk_complain(talk, arguments->json);
+        }
+        const json_t *jobs = json_object_get(answer, "jobs");
+        struct outcome outcome = count_states(jobs);
+        bool over = deadline_ms >= 0 && clock_mono_ms() >= deadline_ms;
+        if (rc == CLIENT_OK && (outcome.running == 0 || outcome.held > 0 || over)) {
+            tell(arguments, talk, jobs);
+        }
+        if (rc == CLIENT_OK && (outcome.running == 0 || outcome.held > 0)) {
+            return outcome.running + outcome.held + outcome.bad > 0 ? COMMAND_FAILED : COMMAND_DONE;
+        }
+        if (over) {
+            say_error("the time is over; %zu job%s still to end", outcome.running,
+                      outcome.running == 1 ? " is" : "s are");
+            return COMMAND_FAILED;
+        }
+    }
+}
+
+int cmd_wait(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        { "timeout", 't', "SECONDS", 0, "Give up after so long, with exit status 1", 0 },
+        COMMAND_OPTION_JSON,
+        { 0 },
+    };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "JOB|FILE...",
+        .doc =
+            "Wait until jobs have ended. The exit status is 0 if all of them are done, 1 at "
+            "once when one is held for a question.",
+    };
+    struct arguments arguments = { .timeout_ms = -1 };
+    CLEANUP(cleanup_json) json_t *jobs = NULL;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
+    CLEANUP(talk_destroy) talk_t *talk = talk_new();
+    if (!talk || target_find(talk, arguments.names, arguments.count, TARGET_UNFINISHED,
+                             arguments.json, &jobs) != 0) {
+        return COMMAND_FAILED;
+    }
+    return wait_for(&arguments, talk, jobs);
+}

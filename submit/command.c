@@ -1,0 +1,68 @@
+#include "submit/command.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* In the order in which --help shows them: what a person does first comes first. */
+const struct command command_table[] = {
+    { "render", "render files now; the farm runs for as long as needed", cmd_render },
+    { "farm", "keep a farm running: a broker and a worker on each device", cmd_farm },
+    { "add", "put files on the list of the farm", cmd_add },
+    { "remove", "take jobs off the list", cmd_remove },
+    { "list", "print the jobs", cmd_list },
+    { "show", "print all about one job", cmd_show },
+    { "watch", "look at the farm at work, full screen", cmd_watch },
+    { "wait", "wait until jobs have ended", cmd_wait },
+    { "log", "print what happened, or Blender's output of a frame", cmd_log },
+    { "workers", "print the workers", cmd_workers },
+    { "pause", "pause jobs or the whole farm", cmd_pause },
+    { "resume", "let paused jobs or the farm go on", cmd_resume },
+    { "cancel", "end jobs before they are done", cmd_cancel },
+    { "retry", "put failed frames back", cmd_retry },
+    { "priority", "let a job go before others", cmd_priority },
+    { "accept", "answer the question of a held job", cmd_accept },
+    { "clear", "forget the jobs that have ended", cmd_clear },
+    { "drain", "let one worker finish its frame and leave", cmd_drain },
+    { "stop", "end the farm", cmd_stop },
+    { "blender", "print the Blenders that workers would use", cmd_blender },
+};
+
+const size_t command_count = sizeof command_table / sizeof *command_table;
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(command_table[i].name, name) == 0) {
+            return &command_table[i];
+        }
+    }
+    return NULL;
+}
+
+static void end_program(int number)
+{
+    _exit(128 + number);
+}
+
+void command_end_on_signals(void)
+{
+    struct sigaction action = { .sa_handler = end_program };
+    (void)sigaction(SIGINT, &action, NULL); /* cannot fail for these numbers */
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+long long command_number(struct argp_state *state, const char *what, const char *text,
+                         long long least, long long most)
+{
+    char *end = NULL;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno || end == text || *end || value < least || value > most) {
+        argp_error(state, "%s: a whole number from %lld to %lld, not '%s'", what, least, most,
+                   text);
+    }
+    return value;
+}
