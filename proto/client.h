@@ -23,7 +23,7 @@ enum client_outcome {
     CLIENT_NO_BROKER,   /* never had an answer */
     CLIENT_LOST,        /* had answers, then none for ten minutes */
     CLIENT_TIMEOUT,     /* the caller's timeout is over */
-    CLIENT_INTERRUPTED, /* the wake descriptor became readable */
+    CLIENT_INTERRUPTED, /* the descriptor of client_set_wake became readable */
     CLIENT_REFUSED,     /* an ERROR or REFUSED answer: see struct client_error */
     CLIENT_MALFORMED,   /* an answer that is not of this protocol */
     CLIENT_TOO_LARGE,   /* the request breaks the limits of the wire: nothing was sent */
@@ -52,7 +52,7 @@ void client_destroy(client_t **self_p);
 /* Called at most once per silence and once per return. */
 void client_set_notice(client_t *self, client_notice_fn *notice, void *context);
 
-/* A borrowed descriptor (a signalfd) that ends a wait when it is readable; -1 for none. */
+/* A borrowed descriptor (a signalfd, an epoll) that ends a wait when it is readable; -1: none. */
 void client_set_wake(client_t *self, int fd);
 
 /*
