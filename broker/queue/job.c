@@ -1,6 +1,7 @@
 #include "broker/queue/job.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -386,10 +387,11 @@ void job_review(queue_t *self, struct queue_now now, struct job *job)
 void job_set_error(struct job *job, const char *code, const char *text, const char *hint)
 {
     json_decref(job->row.error);
-    job->row.error = code ? json_pack("{s:s%, s:s%, s:s%}", "code", code, strlen(code), "text",
-                                      text ? text : "", text ? strlen(text) : (size_t)0, "hint",
-                                      hint ? hint : "", hint ? strlen(hint) : (size_t)0)
-                          : NULL;
+    job->row.error = NULL;
+    if (code) {
+        job->row.error = json_pack("{s:s, s:s, s:s}", "code", code, "text", text ? text : "",
+                                   "hint", hint ? hint : "");
+    }
 }
 
 void job_warn(struct job *job, const char *code, const char *text)
@@ -469,4 +471,22 @@ void job_delete(queue_t *self, struct job *job)
     map_remove(&self->jobs, job->row.job);
     change_job_delete(self, job->row.job);
     job_free(&job);
+}
+
+void job_set_priority(queue_t *self, struct queue_now now, struct job *job, int32_t priority)
+{
+    json_t *spec = json_copy(job->row.spec);
+    json_t *had = json_object_get(spec, "options");
+    json_t *options = had ? json_copy(had) : json_object();
+    json_object_set_new(options, "priority", json_integer(priority));
+    json_object_set_new(spec, "options", options);
+    json_decref(job->row.spec);
+    job->row.spec = spec;
+    member(&self->inspect, job, &job->inspectable, false); /* the lists are sorted by it */
+    member(&self->sweep, job, &job->sweepable, false);
+    member(&self->ready, job, &job->ready, false);
+    job->priority = priority;
+    job_changed(self, job);
+    assign_cancel_incoming(self, job);
+    job_review(self, now, job);
 }

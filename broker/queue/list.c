@@ -49,3 +49,9 @@ void list_remove(struct job_list *self, struct job *job)
         memmove(self->items + at, self->items + at + 1, (self->count - at) * sizeof *self->items);
     }
 }
+
+size_t list_after(const struct job_list *self, const struct job *job)
+{
+    size_t at = place(self, job);
+    return at < self->count && self->items[at] == job ? at + 1 : at;
+}

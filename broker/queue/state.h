@@ -105,6 +105,7 @@ struct job {
     size_t output_count;
     struct ranges frames;
     bool counted;
+    bool reinspect; /* to be inspected again when it is retried */
     int32_t file_version;
     /* frames */
     struct map rows; /* number -> struct frame */
@@ -298,6 +299,8 @@ bool taken_abandoned(struct job *job, const struct frame *frame, struct queue_no
 /* ---- list.c: sorted lists of jobs ---- */
 void list_add(struct job_list *self, struct job *job);
 void list_remove(struct job_list *self, struct job *job);
+/* Place of the first that sorts after job, which may have left the list. */
+size_t list_after(const struct job_list *self, const struct job *job);
 
 /* ---- job.c ---- */
 /* job_from_spec fills the plain members; text (static or of *fault) says what is wrong. */
@@ -328,6 +331,15 @@ void job_claim_ended(queue_t *self, struct queue_now now, struct job *job);
 /* The sweep is over, with trouble (text) or not; the job may be gone then. */
 void job_swept(queue_t *self, struct queue_now now, struct job *job, const char *trouble);
 bool job_remove_if_idle(queue_t *self, struct job *job);
+void job_set_priority(queue_t *self, struct queue_now now, struct job *job, int32_t priority);
+
+/* ---- submit.c, steer.c, same.c ---- */
+void job_reread(queue_t *self, struct job *job); /* after its spec has changed */
+void job_forget(queue_t *self, struct queue_now now, struct job *job);
+int queue_say_no(struct queue_error *error, const char *code, const char *text, const char *hint);
+bool same_job(const struct job *job, const json_t *spec);
+bool same_frames(const struct job *job, const json_t *spec);
+bool same_some_frames(const struct job *job, const json_t *spec);
 
 /* ---- questions.c ---- */
 json_t *questions_open(queue_t *self, struct job *job); /* borrowed; [] = none */
@@ -384,6 +396,9 @@ struct worker *worker_new(queue_t *self, const char *id);
 void worker_end(queue_t *self, struct queue_now now, struct worker *worker,
                 enum claim_outcome outcome);
 void worker_free(struct worker **self_p);
+void worker_join_class(queue_t *self, struct worker *worker, struct class *class);
+void worker_leave_class(queue_t *self, struct worker *worker);
+void worker_closed(queue_t *self, int64_t session);
 void worker_lost_free(struct lost_worker **self_p);
 void worker_touch(queue_t *self, struct worker *worker);
 void worker_heard(queue_t *self, struct queue_now now, struct worker *worker);

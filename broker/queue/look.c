@@ -1,0 +1,313 @@
+/* Looking at the queue: nothing in here changes it. */
+
+#include <string.h>
+
+#include "broker/queue/state.h"
+#include "proto/alloc.h"
+
+enum { HELD_SHOWN = 16 };
+
+void queue_stats(const queue_t *self, struct queue_stats *out)
+{
+    *out = (struct queue_stats){
+        .workers = (int64_t)self->session_count,
+        .inspectors = (int64_t)self->inspector_count,
+        .claims = (int64_t)self->claims.count,
+        .renders = self->render_claims,
+        .paused = self->paused,
+    };
+    for (size_t i = 0; i < self->all.count; i++) {
+        const struct job *job = self->all.items[i];
+        out->jobs += !job->row.removing && !job_state_ended(job->row.state);
+    }
+}
+
+static json_t *make_why(struct job *job, const char *code, char *text, const char *hint)
+{
+    json_decref(job->why);
+    job->why = json_pack("{s:s, s:s, s:s}", "code", code, "text", text, "hint", hint);
+    cleanup_free(&text);
+    return job->why;
+}
+
+/* Why an active job stands still though it has frames to give, or NULL. */
+static json_t *why_waits(queue_t *self, struct job *job)
+{
+    if (job->row.state != JOB_ACTIVE) {
+        return NULL;
+    }
+    if (job->blocked_by) {
+        return make_why(job, "output-in-use",
+                        alloc_format("waits until job %lld has ended: it renders to the same files",
+                                     (long long)job->blocked_by),
+                        "");
+    }
+    if (!job->ready || self->class_count == 0) {
+        return NULL;
+    }
+    (void)fit_class_job(self, job, self->classes[0]); /* brings why_code up to date */
+    if (!job->why_code) {
+        return NULL;
+    }
+    int32_t version = job->target_bound ? job->row.bound_blender : job->file_version;
+    if (strcmp(job->why_code, "denoiser-missing") == 0) {
+        return make_why(job, job->why_code,
+                        alloc_format("it denoises, and no Blender of the workers here can"),
+                        "--no-denoise");
+    }
+    return make_why(job, job->why_code,
+                    alloc_format(job->target_bound
+                                     ? "its first frames are of Blender %d.%d (%s), no worker here "
+                                       "has that"
+                                     : "no worker here has Blender %d.%d or newer%.0s",
+                                 version / 100, version % 100,
+                                 device_kind_name(job->row.bound_kind)),
+                    job->target_bound ? "--mix allows others" : "install it, or --blender PATH");
+}
+
+static int64_t eta_s(struct job *job, int64_t median_ms)
+{
+    const int64_t *by = job->counts.by_state;
+    int64_t left = by[FRAME_WAITING] + by[FRAME_CLAIMED] + by[FRAME_TAKEN];
+    if (job_state_ended(job->row.state) || !job->counted) {
+        return -1;
+    }
+    if (median_ms < 0 || job->worker_count == 0) {
+        return -1;
+    }
+    return (left * median_ms / (int64_t)job->worker_count + 999) / 1000;
+}
+
+int queue_job(queue_t *self, struct queue_now now, int64_t number, struct job_view *out)
+{
+    struct job *job = job_find(self, number);
+    (void)now;
+    if (!job) {
+        return QUEUE_NO_JOB;
+    }
+    *out = (struct job_view){
+        .row = &job->row,
+        .counted = job->counted,
+        .counts = job->counts,
+        .priority = job->priority,
+        .name = job->name,
+        .file = job->file,
+        .scene = job->scene,
+        .output = job->output,
+        .median_ms = rows_median(job),
+        .live_claims = job_live(job),
+        .workers = (int64_t)job->worker_count,
+    };
+    out->eta_s = eta_s(job, out->median_ms);
+    if (job->row.state == JOB_CANCELLED) {
+        out->counts.by_state[FRAME_CANCELLED] += out->counts.by_state[FRAME_WAITING];
+        out->counts.by_state[FRAME_WAITING] = 0;
+    }
+    out->open = job->row.state == JOB_HELD ? questions_open(self, job) : NULL;
+    out->error = job->row.error ? job->row.error
+                 : out->open    ? json_array_get(out->open, 0)
+                                : why_waits(self, job);
+    return QUEUE_OK;
+}
+
+int64_t queue_job_next(const queue_t *self, int64_t after)
+{
+    size_t low = 0;
+    size_t high = self->all.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->all.items[middle]->row.job <= after) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    while (low < self->all.count && self->all.items[low]->row.removing) {
+        low++;
+    }
+    return low < self->all.count ? self->all.items[low]->row.job : 0;
+}
+
+static void export(const struct job *job, int32_t number, struct frame_row *out)
+{
+    const struct frame *frame = rows_get(job, number);
+    if (frame) {
+        rows_export(job, frame, out);
+        return;
+    }
+    *out = (struct frame_row){
+        .job = job->row.job,
+        .frame = number,
+        .state = job->row.state == JOB_CANCELLED ? FRAME_CANCELLED : FRAME_WAITING,
+        .ms = -1,
+        .bytes = -1,
+    };
+}
+
+int queue_frame_next(queue_t *self, int64_t number, int32_t after, struct frame_row *out)
+{
+    const struct job *job = job_find(self, number);
+    if (!job) {
+        return QUEUE_NO_JOB;
+    }
+    int64_t low = 0;
+    int64_t total = job->counted ? job->counts.total : 0;
+    int64_t high = total;
+    int32_t frame = 0;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (ranges_at(&job->frames, middle, &frame) && frame <= after) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low >= total || !ranges_at(&job->frames, low, &frame)) {
+        return QUEUE_EMPTY;
+    }
+    export(job, frame, out);
+    return QUEUE_OK;
+}
+
+int queue_frame(queue_t *self, int64_t number, int32_t frame, struct frame_row *out)
+{
+    const struct job *job = job_find(self, number);
+    if (!job) {
+        return QUEUE_NO_JOB;
+    }
+    if (!job->counted || ranges_rank(&job->frames, frame) < 0) {
+        return QUEUE_EMPTY;
+    }
+    export(job, frame, out);
+    return QUEUE_OK;
+}
+
+int queue_claim(const queue_t *self, int64_t number, int64_t *job, int32_t *frame)
+{
+    const struct claim *claim = map_get(&self->claims, number);
+    if (!claim) {
+        return QUEUE_EMPTY;
+    }
+    *job = claim->job->row.job;
+    *frame = claim->frame ? claim->frame->number : EVENT_NO_FRAME;
+    return QUEUE_OK;
+}
+
+static enum worker_state state_of(const queue_t *self, const struct worker *worker)
+{
+    if (worker->drain != DRAIN_NONE) {
+        return WORKER_DRAINING;
+    }
+    return self->paused && worker->claim_count == 0 && worker->state != WORKER_STARTING
+               ? WORKER_PAUSED
+               : worker->state;
+}
+
+static void visit_live(const queue_t *self, const struct worker *worker,
+                       void (*visit)(void *arg, const struct worker_view *worker), void *arg)
+{
+    int32_t frames[HELD_SHOWN];
+    size_t count = 0;
+    for (struct link *at = worker->claims.next; at != &worker->claims; at = at->next) {
+        const struct claim *claim = LINK_ITEM(at, struct claim, of_worker);
+        if (claim->frame && count < HELD_SHOWN) {
+            frames[count++] = claim->frame->number;
+        }
+    }
+    struct worker_view view = {
+        .worker = worker->name,
+        .device = worker->device,
+        .host = worker->host,
+        .pid = worker->pid,
+        .state = state_of(self, worker),
+        .job = worker->job ? worker->job->row.job : 0,
+        .frames = frames,
+        .frame_count = count,
+        .blenders = worker->versions,
+        .done = worker->done,
+        .phase = worker->progress_text,
+        .phase_done = worker->progress_done,
+        .phase_total = worker->progress_total,
+    };
+    visit(arg, &view);
+}
+
+void queue_workers(queue_t *self, struct queue_now now,
+                   void (*visit)(void *arg, const struct worker_view *worker), void *arg)
+{
+    for (struct link *at = self->heard.next; at != &self->heard; at = at->next) {
+        const struct worker *worker = LINK_ITEM(at, struct worker, heard);
+        if (worker->session != 0 && worker->device_kind != DEVICE_NONE &&
+            map_get(&self->by_name, (int64_t)(intptr_t)worker->name) == worker) {
+            visit_live(self, worker, visit, arg);
+        }
+    }
+    for (struct link *at = self->lost.next; at != &self->lost; at = at->next) {
+        const struct lost_worker *lost = LINK_ITEM(at, struct lost_worker, link);
+        struct worker_view view = {
+            .worker = lost->name,
+            .device = lost->device,
+            .host = lost->host,
+            .pid = lost->pid,
+            .state = WORKER_LOST,
+            .blenders = lost->versions,
+            .done = lost->done,
+        };
+        if (now.ms - lost->at_ms <= LOST_SHOWN_MS) {
+            visit(arg, &view);
+        }
+    }
+}
+
+/* Another job that is not over still reads the same kept file. */
+static bool kept_is_shared(const queue_t *self, const struct job *job, const char *kept)
+{
+    for (size_t i = 0; i < self->all.count; i++) {
+        const struct job *other = self->all.items[i];
+        const char *its = json_string_value(json_object_get(other->row.spec, "kept"));
+        if (other != job && its && strcmp(its, kept) == 0 && !job_state_ended(other->row.state)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void copy(json_t *to, const json_t *from, const char *key)
+{
+    json_t *value = json_object_get(from, key);
+    if (value && !json_is_null(value)) {
+        json_object_set(to, key, value);
+    }
+}
+
+json_t *queue_describe(queue_t *self, int64_t number, enum claim_kind kind)
+{
+    static const char *const keys[] = { "file", "size", "mtime_ns", "hash", "options" };
+    struct job *job = map_get(&self->jobs, number); /* also one that is being removed */
+    if (!job) {
+        return NULL;
+    }
+    json_t *out = json_object();
+    json_object_set_new(out, "job", json_integer(number));
+    json_object_set_new(out, "name", json_string(job->name));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        copy(out, job->row.spec, keys[i]);
+    }
+    const char *kept = json_string_value(json_object_get(job->row.spec, "kept"));
+    if (kept && !(kind == CLAIM_SWEEP && kept_is_shared(self, job, kept))) {
+        json_object_set_new(out, "kept", json_string(kept));
+    }
+    if (job->row.found && kind != CLAIM_INSPECT) {
+        json_object_set(out, "found", job->row.found);
+    }
+    if (job->row.bound_blender != 0 && !job->mix) {
+        CLEANUP(cleanup_free)
+        char *version =
+            alloc_format("%d.%d", job->row.bound_blender / 100, job->row.bound_blender % 100);
+        json_object_set_new(out, "blender", json_string(version));
+    }
+    if (rows_median(job) >= 0) {
+        json_object_set_new(out, "median_ms", json_integer(rows_median(job)));
+    }
+    return out;
+}

@@ -1,0 +1,118 @@
+/* When two jobs are the same (PROTOCOL.md, Job spec), and whether their frames meet. */
+
+#include <string.h>
+
+#include "broker/queue/state.h"
+
+/* Of no account for what is rendered, or answers to a question; frames are compared apart. */
+static const char *const left_out[] = {
+    "priority",      "name",          "again",      "go_on", "frames",    "frame_words",
+    "allow_missing", "trust_scripts", "no_scripts", "keep",  "overwrite", "unbaked",
+};
+
+static bool asked(const struct job *job, const char *code)
+{
+    for (size_t i = 0; i < json_array_size(job->row.questions); i++) {
+        json_t *item = json_array_get(job->row.questions, i);
+        const char *had = json_string_value(json_object_get(item, "code"));
+        if (had && strcmp(had, code) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ignored(const struct job *job, const json_t *options, const char *key)
+{
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
+        if (strcmp(left_out[i], key) == 0) {
+            return true;
+        }
+    }
+    if (strcmp(key, "output") == 0) {
+        /* with a render folder it carries the time of the submit */
+        return json_object_get(options, "render_folder") || job->row.state == JOB_HELD;
+    }
+    return strcmp(key, "engine") == 0 && job->row.state == JOB_HELD && asked(job, "engine-missing");
+}
+
+static bool covers(const struct job *job, const json_t *a, const json_t *b)
+{
+    const char *key;
+    json_t *value;
+    json_t *map = json_incref((json_t *)(uintptr_t)a); /* the iterator wants it without const */
+    bool yes = true;
+    json_object_foreach(map, key, value)
+    {
+        const json_t *other = json_object_get(b, key);
+        if (!ignored(job, a, key) && !(other && json_equal(value, other))) {
+            yes = false;
+        }
+    }
+    json_decref(map);
+    return yes;
+}
+
+static bool same_text(const json_t *a, const json_t *b, const char *key)
+{
+    const char *x = json_string_value(json_object_get(a, key));
+    const char *y = json_string_value(json_object_get(b, key));
+    return x && y && strcmp(x, y) == 0;
+}
+
+bool same_job(const struct job *job, const json_t *spec)
+{
+    const json_t *given = json_object_get(job->row.spec, "given"); /* before answers were merged */
+    const json_t *mine = given ? given : json_object_get(job->row.spec, "options");
+    const json_t *its = json_object_get(spec, "options");
+    return same_text(job->row.spec, spec, "file") && same_text(job->row.spec, spec, "hash") &&
+           covers(job, mine, its) && covers(job, its, mine);
+}
+
+static bool equal_or_absent(const json_t *a, const json_t *b)
+{
+    bool no_a = !a || json_is_null(a) || json_array_size(a) == 0;
+    bool no_b = !b || json_is_null(b) || json_array_size(b) == 0;
+    return (no_a && no_b) || (!no_a && !no_b && json_equal(a, b));
+}
+
+bool same_frames(const struct job *job, const json_t *spec)
+{
+    const json_t *options = json_object_get(spec, "options");
+    return equal_or_absent(job_option(job, "frames"), json_object_get(options, "frames")) &&
+           equal_or_absent(job_option(job, "frame_words"), json_object_get(options, "frame_words"));
+}
+
+/* What is not numbers on both sides meets everything. */
+bool same_some_frames(const struct job *job, const json_t *spec)
+{
+    struct ranges mine = { 0 };
+    struct ranges its = { 0 };
+    const json_t *options = json_object_get(spec, "options");
+    bool overlap = true;
+    if (ranges_from_json(json_object_get(options, "frames"),
+                         json_object_get(options, "frame_words"), &its) == 0 &&
+        its.count > 0 && its.words == 0) {
+        if (job->counted) {
+            overlap = ranges_overlap(&job->frames, &its);
+        } else if (ranges_from_json(job_option(job, "frames"), job_option(job, "frame_words"),
+                                    &mine) == 0 &&
+                   mine.count > 0 && mine.words == 0) {
+            overlap = ranges_overlap(&mine, &its);
+        }
+    }
+    ranges_clear(&mine);
+    ranges_clear(&its);
+    return overlap;
+}
+
+int64_t queue_same(const queue_t *self, const json_t *spec, bool any_frames)
+{
+    for (size_t i = self->all.count; i-- > 0;) {
+        const struct job *job = self->all.items[i];
+        if (!job->row.removing && same_job(job, spec) && (any_frames || same_frames(job, spec))) {
+            return job->row.job;
+        }
+    }
+    return 0;
+}
