@@ -1,0 +1,212 @@
+"""Fixtures: the real dblend-worker against a broker in the test's hands."""
+
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from scripted_broker import Broker  # noqa: E402
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+BIN = pathlib.Path(os.environ.get("DBLEND_BIN", ROOT / "build" / "bin"))
+STAND_IN = HERE / "stand_in_blender.py"
+
+MAKE_SCENE = """
+import bpy
+scene = bpy.context.scene
+scene.render.engine = 'CYCLES'
+scene.cycles.samples = 1
+scene.cycles.use_denoising = False
+scene.render.resolution_x, scene.render.resolution_y = 32, 24
+scene.render.resolution_percentage = 100
+scene.render.filepath = '//out/frame_####'
+scene.render.image_settings.file_format = 'PNG'
+scene.frame_start, scene.frame_end = 1, 40
+cube = bpy.data.objects['Cube']
+for frame in (1, 40):
+    cube.location.x = frame / 20
+    cube.keyframe_insert('location', frame=frame)
+bpy.ops.wm.save_as_mainfile(filepath={path!r})
+"""
+
+
+def pytest_collection_modifyitems(items):
+    if not (BIN / "dblend-worker").exists():
+        missing = pytest.mark.skip(reason=f"no dblend-worker in {BIN}: ./farm.sh build makes it")
+        for item in items:
+            if HERE in pathlib.Path(item.fspath).parents:
+                item.add_marker(missing)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for worker in getattr(item, "workers", []):
+            report.sections.append((f"worker {worker.process.args}", worker.told()))
+
+
+class Worker:
+    """One dblend-worker and its log."""
+
+    def __init__(self, home, arguments, env):
+        self.log = home / f"worker-{len(list(home.glob('worker-*.log')))}.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [str(BIN / "dblend-worker"), "-v", *arguments], stdout=subprocess.PIPE, stderr=log,
+                env={**os.environ, "DBLEND_HOME": str(home / "home"), **env}, text=True)
+        self.lines = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def told(self):
+        return self.log.read_text(errors="replace")
+
+    def term(self, signum=signal.SIGTERM):
+        self.process.send_signal(signum)
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def stop(self):
+        if not self.ended():
+            self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "a home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def broker(home):
+    (home / "home" / "run").mkdir(parents=True, mode=0o700)
+    made = Broker(f"ipc://{home}/home/run/workers.sock")
+    yield made
+    made.destroy()
+
+
+@pytest.fixture
+def start(request, home):
+    """start("--device", "cpu:0", env={}) runs one more worker; all are ended with the test."""
+    request.node.workers = []
+
+    def run(*arguments, **env):
+        worker = Worker(home, arguments, env)
+        request.node.workers.append(worker)
+        return worker
+
+    yield run
+    for worker in request.node.workers:
+        worker.stop()
+
+
+@pytest.fixture
+def faults(home):
+    """The folder of the stand-in's faults: faults("crash-2") plans one."""
+    folder = home / "faults"
+    folder.mkdir()
+
+    class Faults:
+        path = folder
+
+        def __call__(self, *names):
+            for name in names:
+                (folder / name).write_text("")
+
+        def lines(self, name):
+            file = folder / name
+            return file.read_text().splitlines() if file.exists() else []
+
+        def starts(self):
+            return [json.loads(line) for line in self.lines("starts")]
+
+        def commands(self):
+            return [json.loads(line) for line in self.lines("commands")]
+
+    return Faults()
+
+
+@pytest.fixture
+def start_stand_in(start, faults):
+    """A worker whose Blender is the stand-in."""
+
+    def run(*arguments, **env):
+        arguments = arguments if "--device" in arguments else ("--device", "cpu:0", *arguments)
+        return start("--blender", str(STAND_IN), *arguments,
+                     **{"STAND_IN": str(faults.path), **env})
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def made_scene(tmp_path_factory):
+    path = tmp_path_factory.mktemp("made") / "scene.blend"
+    subprocess.run(["blender", "--background", "--factory-startup", "--python-exit-code", "9",
+                    "--python-expr", MAKE_SCENE.format(path=str(path))], check=True,
+                   capture_output=True)
+    return path
+
+
+def describe(path, job=1, options=None, found=None, **more):
+    """A job description as a broker would send it."""
+    stat = path.stat()
+    return {"job": job, "file": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns,
+            "hash": hashlib.blake2b(path.read_bytes(), digest_size=32).hexdigest(),
+            "name": path.stem, "options": options or {}, **({"found": found} if found else {}),
+            **more}
+
+
+def make_found(folder, **more):
+    """What an inspection of a small PNG scene finds."""
+    return {"scene": "Scene", "scenes": ["Scene"], "frame_start": 1, "frame_end": 40,
+            "frame_step": 1, "frame_current": 1, "fps": "24", "width": 32, "height": 24,
+            "engine": "CYCLES", "format": "PNG", "camera": "Camera",
+            "outputs": [{"view": "", "head": f"{folder}/frame_", "digits": 4, "tail": ".png"}],
+            "stamped": True, "digest": "0" * 32, "blender": "3.4.1", "file_version": 304,
+            "ordered": False, "denoise": False, "engine_cpu_only": False, **more}
+
+
+@pytest.fixture
+def scene(made_scene, home):
+    """A copy of the small scene, of an age as people's files have."""
+    path = home / "a scene.blend"
+    path.write_bytes(made_scene.read_bytes())
+    os.utime(path, ns=(10**18, 10**18))
+    return path
+
+
+@pytest.fixture
+def out(home):
+    return home / "out"
+
+
+@pytest.fixture
+def job(scene, out):
+    """A job that needs no inspection, for the stand-in."""
+    return describe(scene, found=make_found(out))
+
+
+def temporary(folder):
+    """What the farm left in an output folder that is no picture."""
+    return [path for path in sorted(folder.glob("*")) + sorted(folder.glob(".*"))
+            if path.name.startswith(".") or path.stat().st_size == 0]
