@@ -1,0 +1,108 @@
+# bash completion for dblend
+
+_dblend_jobs()
+{
+    dblend list --all --quiet 2>/dev/null
+}
+
+_dblend_workers()
+{
+    dblend workers --json 2>/dev/null | sed -n 's/.*"worker":"\([^"]*\)".*/\1/p'
+}
+
+_dblend_files()
+{
+    local IFS=$'\n'
+    compopt -o filenames 2>/dev/null
+    COMPREPLY+=($(compgen -f -X '!*.[bB][lL][eE][nN][dD]' -- "$1") $(compgen -d -- "$1"))
+}
+
+_dblend_option_value()
+{
+    case $1 in
+    --order) COMPREPLY=($(compgen -W 'first last middle every:' -- "$2")) ;;
+    --unbaked) COMPREPLY=($(compgen -W 'order refuse allow' -- "$2")) ;;
+    -E | --engine)
+        COMPREPLY=($(compgen -W 'CYCLES BLENDER_EEVEE BLENDER_WORKBENCH' -- "$2"))
+        ;;
+    --format)
+        COMPREPLY=($(compgen -W 'PNG JPEG OPEN_EXR OPEN_EXR_MULTILAYER TIFF BMP TARGA' -- "$2"))
+        ;;
+    -d | --devices) COMPREPLY=($(compgen -W 'cpu cpu/ cpu: gpu gpu:' -- "$2")) ;;
+    -f | --frames)
+        # -f is also --frames of show and --follow of log, which take no value
+        [[ $3 == show || $3 == log ]] && return 1
+        COMPREPLY=($(compgen -W 'current start end' -- "$2"))
+        ;;
+    -o | --output | --from)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$2"))
+        ;;
+    --render-folder)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -d -- "$2"))
+        ;;
+    -S | --scene | -n | --name | -p | --priority | --samples | --percentage | --attempts | \
+        --placeholder-timeout | -t | --timeout | -F | --frame)
+        COMPREPLY=()
+        ;;
+    *) return 1 ;;
+    esac
+}
+
+_dblend_arguments()
+{
+    case $1 in
+    render | add) _dblend_files "$2" ;;
+    remove | show | wait | log | pause | resume | cancel | retry | priority | accept)
+        COMPREPLY=($(compgen -W "$(_dblend_jobs)" -- "$2"))
+        [[ $2 && ! $2 =~ ^[0-9]+$ ]] && _dblend_files "$2"
+        ;;
+    drain) COMPREPLY=($(compgen -W "$(_dblend_workers)" -- "$2")) ;;
+    esac
+}
+
+_dblend()
+{
+    local current=$2 previous=$3 command=${COMP_WORDS[1]}
+    local commands='render farm add remove list show watch wait log workers pause resume cancel
+        retry priority accept clear drain stop blender help'
+    local answers='--engine --allow-missing --trust-scripts --no-scripts --keep --overwrite
+        --output --unbaked'
+    local job="$answers --frames --scene --name --priority --order --again --render-folder
+        --placeholder-timeout --samples --percentage --format --no-denoise --strict --attempts
+        --mix"
+    local options=
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        COMPREPLY=($(compgen -W "$commands --help --version" -- "$current"))
+        return
+    fi
+    if [[ $command == help ]]; then
+        COMPREPLY=($(compgen -W "$commands" -- "$current"))
+        return
+    fi
+    _dblend_option_value "$previous" "$current" "$command" && return
+    case $command in
+    render) options="--devices --from --json $job" ;;
+    farm) options='--devices --detach' ;;
+    add) options="--from --no-wait --quiet --json $job" ;;
+    list) options='--all --quiet --json' ;;
+    show) options='--frames --json' ;;
+    wait) options='--timeout --json' ;;
+    log) options='--frame --follow --json' ;;
+    resume) options='--accept-change --json' ;;
+    retry) options='--all --json' ;;
+    accept) options="$answers --json" ;;
+    stop) options='--now --json' ;;
+    watch) options= ;;
+    *) options='--json' ;;
+    esac
+    if [[ $current == -* ]]; then
+        COMPREPLY=($(compgen -W "$options --help" -- "$current"))
+        return
+    fi
+    _dblend_arguments "$command" "$current"
+}
+
+complete -F _dblend dblend
