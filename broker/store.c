@@ -128,7 +128,7 @@ static int take_lock(store_t *self)
 {
     int rc = sql_exec(self->db,
                       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY;"
-                      "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;");
+                      "PRAGMA synchronous = FULL;");
     return rc == 0 ? sql_exec(self->db, "BEGIN EXCLUSIVE; COMMIT") : rc;
 }
 
