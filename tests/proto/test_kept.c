@@ -1,0 +1,195 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/cleanup.h"
+#include "proto/filehash.h"
+#include "proto/kept.h"
+#include "tests/proto/files.h"
+
+#define FARM "0123456789abcdef"
+
+static struct filehash_facts facts_of(const char *name)
+{
+    struct filehash_facts facts;
+    assert_int_equal(filehash_facts(files_path(name), &facts), FILEHASH_OK);
+    return facts;
+}
+
+static void holds(const char *path, const char *wanted)
+{
+    size_t size = 0;
+    CLEANUP(cleanup_free) char *text = files_read(path, &size);
+    assert_string_equal(text, wanted);
+}
+
+/* As Blender saves: a new file, renamed over the old one. */
+static void save_again(const char *name, const char *text)
+{
+    files_write("new@", text, strlen(text));
+    assert_int_equal(rename(files_path("new@"), files_path(name)), 0);
+}
+
+static void the_kept_file_lies_beside_and_outlives_a_save(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    struct filehash_facts facts = facts_of("shot.blend");
+    CLEANUP(cleanup_free) char *kept = NULL;
+    assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &kept), KEPT_OK);
+    char wanted[PATH_MAX];
+    (void)snprintf(wanted, sizeof wanted, "%s.%s.blend", files_path(".shot." FARM), facts.hash);
+    assert_string_equal(kept, wanted);
+    save_again("shot.blend", "second");
+    holds(kept, "first");
+    struct filehash_facts kept_facts;
+    assert_int_equal(filehash_facts(kept, &kept_facts), FILEHASH_OK);
+    assert_true(kept_facts.mtime_ns == facts.mtime_ns);
+    assert_int_equal(kept_remove(kept), 0);
+    assert_int_equal(access(kept, F_OK), -1);
+    assert_int_equal(kept_remove(kept), 0);
+}
+
+static void making_it_twice_finds_it_made(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    struct filehash_facts facts = facts_of("shot.blend");
+    CLEANUP(cleanup_free) char *one = NULL;
+    CLEANUP(cleanup_free) char *two = NULL;
+    assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &one), KEPT_OK);
+    save_again("shot.blend", "second");
+    assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &two), KEPT_OK);
+    assert_string_equal(one, two);
+}
+
+static void another_file_under_the_kept_name_is_replaced(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    struct filehash_facts facts = facts_of("shot.blend");
+    CLEANUP(cleanup_free) char *path = kept_path_of(files_path("shot.blend"), facts.hash, FARM);
+    files_write(strrchr(path, '/') + 1, "something else", 14);
+    CLEANUP(cleanup_free) char *kept = NULL;
+    assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &kept), KEPT_OK);
+    holds(kept, "first");
+}
+
+static void a_file_that_was_saved_since_is_not_kept(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    struct filehash_facts facts = facts_of("shot.blend");
+    save_again("shot.blend", "other bytes");
+    CLEANUP(cleanup_free) char *kept = NULL;
+    assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &kept), KEPT_CHANGED);
+    assert_null(kept);
+    CLEANUP(cleanup_free) char *path = kept_path_of(files_path("shot.blend"), facts.hash, FARM);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void a_cache_folder_gets_a_link_under_the_kept_name(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    assert_int_equal(mkdir(files_path("blendcache_shot"), 0700), 0);
+    files_write("blendcache_shot/x.bphys", "cache", 5);
+    struct filehash_facts facts = facts_of("shot.blend");
+    for (int twice = 0; twice < 2; twice++) {
+        CLEANUP(cleanup_free) char *kept = NULL;
+        assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &kept), KEPT_OK);
+        CLEANUP(cleanup_free) char *cache = kept_cache_link(kept);
+        char inside[PATH_MAX];
+        (void)snprintf(inside, sizeof inside, "%s/x.bphys", cache);
+        holds(inside, "cache");
+        if (twice) {
+            assert_int_equal(kept_remove(kept), 0);
+            struct stat st;
+            assert_int_equal(lstat(cache, &st), -1);
+            assert_int_equal(access(files_path("blendcache_shot/x.bphys"), F_OK), 0);
+        }
+    }
+}
+
+static void nothing_is_left_behind_but_the_kept_file(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    struct filehash_facts facts = facts_of("shot.blend");
+    CLEANUP(cleanup_free) char *kept = NULL;
+    assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &kept), KEPT_OK);
+    char command[PATH_MAX + 32];
+    (void)snprintf(command, sizeof command, "ls -A '%s' | wc -l", files_path(""));
+    CLEANUP(cleanup_free) char *again = NULL;
+    assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &again), KEPT_OK);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    int count = 0;
+    assert_int_equal(fscanf(pipe, "%d", &count), 1);
+    (void)pclose(pipe);
+    assert_int_equal(count, 2);
+}
+
+static void a_folder_that_is_gone_is_an_error_not_a_change(void **state)
+{
+    (void)state;
+    struct filehash_facts facts = { .size = 1 };
+    CLEANUP(cleanup_free) char *kept = NULL;
+    assert_int_equal(kept_make(files_path("no/shot.blend"), &facts, FARM, &kept), -ENOENT);
+}
+
+static void long_names_stay_within_what_a_folder_takes(void **state)
+{
+    (void)state;
+    char name[256];
+    memset(name, 'n', sizeof name);
+    memcpy(name + 160, "\xc3\xb1\xc3\xb1\xc3\xb1\xc3\xb1\xc3\xb1", 10);
+    strcpy(name + 249, ".blend");
+    files_write(name, "first", 5);
+    struct filehash_facts facts = facts_of(name);
+    CLEANUP(cleanup_free) char *kept = NULL;
+    assert_int_equal(kept_make(files_path(name), &facts, FARM, &kept), KEPT_OK);
+    const char *kept_name = strrchr(kept, '/') + 1;
+    assert_in_range(strlen(kept_name), 250, 255);
+    assert_non_null(strstr(kept_name, "\xc3\xb1." FARM)); /* no half character before the dot */
+}
+
+static void a_name_without_blend_is_kept_whole(void **state)
+{
+    (void)state;
+    CLEANUP(cleanup_free) char *path = kept_path_of("/a.b/shot.BLEND", "h", "f");
+    assert_string_equal(path, "/a.b/.shot.f.h.blend");
+    CLEANUP(cleanup_free) char *other = kept_path_of("/a.b/shot", "h", "f");
+    assert_string_equal(other, "/a.b/.shot.f.h.blend");
+    CLEANUP(cleanup_free) char *cache = kept_cache_link("/a.b/.shot.f.h.blend");
+    assert_string_equal(cache, "/a.b/blendcache_.shot.f.h");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, files_set_up, files_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_kept_file_lies_beside_and_outlives_a_save),
+        TEST(making_it_twice_finds_it_made),
+        TEST(another_file_under_the_kept_name_is_replaced),
+        TEST(a_file_that_was_saved_since_is_not_kept),
+        TEST(a_cache_folder_gets_a_link_under_the_kept_name),
+        TEST(nothing_is_left_behind_but_the_kept_file),
+        TEST(a_folder_that_is_gone_is_an_error_not_a_change),
+        TEST(long_names_stay_within_what_a_folder_takes),
+        TEST(a_name_without_blend_is_kept_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
