@@ -341,6 +341,8 @@ void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_sta
     job_review(self, now, job);
     if (from == JOB_ACTIVE) {
         owner_left(self, now, job);
+    } else if (to == JOB_ACTIVE) {
+        owner_joined(self, now, job);
     }
 }
 

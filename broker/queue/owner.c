@@ -93,8 +93,8 @@ bool owner_overlap(const struct job *a, const struct job *b)
 /* A paused or held job without a live claim blocks nobody. */
 static bool owns(const struct job *job)
 {
-    return job->counted &&
-           (job->row.state == JOB_ACTIVE || job->counts.by_state[FRAME_CLAIMED] > 0);
+    return (job->counted && job->row.state == JOB_ACTIVE) ||
+           job->counts.by_state[FRAME_CLAIMED] > 0;
 }
 
 static bool same_scene(const struct job *a, const struct job *b)
@@ -136,9 +136,20 @@ static void let_in(queue_t *self, struct queue_now now, struct job *job, int64_t
     }
 }
 
+/* A job that paused with live claims and goes on is the later one now. */
+void owner_joined(queue_t *self, struct queue_now now, struct job *job)
+{
+    for (size_t i = 0; i < self->all.count; i++) {
+        struct job *other = self->all.items[i];
+        if (other->row.state == JOB_ACTIVE && other->blocked_by == job->row.job) {
+            let_in(self, now, other, job->row.job);
+        }
+    }
+}
+
 void owner_left(queue_t *self, struct queue_now now, struct job *job)
 {
-    if (!job->counted || owns(job)) {
+    if (owns(job)) {
         return;
     }
     for (size_t i = 0; i < self->all.count; i++) {

@@ -353,6 +353,8 @@ struct job *owner_other(queue_t *self, struct job *job);
 /* The older active job of the same file and scene that has one of its names, or NULL. */
 struct job *owner_elder(queue_t *self, struct job *job);
 bool owner_overlap(const struct job *a, const struct job *b);
+/* A job has become active: those that wait for it may be the older ones now. */
+void owner_joined(queue_t *self, struct queue_now now, struct job *job);
 /* A job has left an output: let those in that waited for it. */
 void owner_left(queue_t *self, struct queue_now now, struct job *job);
 

@@ -11,7 +11,7 @@
 
 #include "sim.h"
 
-enum { WORKERS = 6, STEPS = 1500, HISTORIES = 40, JOBS = 5 };
+enum { WORKERS = 6, STEPS = 1500, HISTORIES = 60, JOBS = 5 };
 
 struct model {
     struct sim sim;
