@@ -33,7 +33,11 @@ int config_open(const char *folder, config_t **out, char **error_text)
         if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
             return wrong(error_text, self->path, "it is no file, or over 1 MiB");
         }
-        self->root = zconfig_load(self->path);
+        CLEANUP(zchunk_destroy) zchunk_t *text = zchunk_slurp(self->path, FILE_MAX_BYTES);
+        if (!text) {
+            return wrong(error_text, self->path, strerror(errno));
+        }
+        self->root = zconfig_chunk_load(text); /* zconfig_load leaks its file when this fails */
         if (!self->root) {
             return wrong(error_text, self->path,
                          "lines are `name = value`, four blanks deeper for what is inside");
