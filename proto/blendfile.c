@@ -29,6 +29,7 @@ struct source {
     ZSTD_DStream *zstd;
     ZSTD_inBuffer packed; /* bytes of the file that zstd has not taken yet */
     char *piece;          /* PIECE_BYTES for packed */
+    bool opaque;          /* blocks of a layout that we do not know */
 };
 
 static void source_close(struct source *self)
@@ -184,6 +185,7 @@ static int decimal(const char *text, int count)
 
 #define OLD_HEADER 12 /* BLENDER-v304 */
 #define NEW_HEADER 17 /* BLENDER17-01v0500 */
+#define NEW_LAYOUT 1  /* the 01 in it */
 
 static int parse_old(const char *text, struct blendfile *out)
 {
@@ -209,6 +211,8 @@ static int parse_new(struct source *source, char *text, struct blendfile *out)
     if (!good || out->version < 0) {
         return BLENDFILE_NOT_BLEND;
     }
+    /* a later layout is for a later Blender: its version is what the caller refuses it by */
+    source->opaque = decimal(text + 10, 2) > NEW_LAYOUT;
     return source_skip(source, size - NEW_HEADER);
 }
 
@@ -272,7 +276,7 @@ int blendfile_read(const char *path, struct blendfile *out)
     struct blendfile file = { 0 };
     int rc = source_open(path, &source);
     rc = rc == BLENDFILE_OK ? read_header(&source, &file) : rc;
-    rc = rc == BLENDFILE_OK ? walk(&source, &file) : rc;
+    rc = rc == BLENDFILE_OK && !source.opaque ? walk(&source, &file) : rc;
     if (rc == BLENDFILE_OK) {
         *out = file;
     }

@@ -84,7 +84,7 @@ static void headers_of_all_ages_are_read(void **state)
         { "BLENDER_V242", { 242, BLENDFILE_PLAIN, 4, true, false } },
         { "BLENDER-V250", { 250, BLENDFILE_PLAIN, 8, true, false } },
         { "BLENDER17-01v0500", { 500, BLENDFILE_PLAIN, 8, false, true } },
-        { "BLENDER19-02v1203xy", { 1203, BLENDFILE_PLAIN, 8, false, true } },
+        { "BLENDER19-01v1203xy", { 1203, BLENDFILE_PLAIN, 8, false, true } },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         make(cases[i].header);
@@ -177,6 +177,17 @@ static void a_packed_file_that_was_cut_is_told(void **state)
     struct blendfile file = { 0 };
     files_write("cut.blend", bytes, size / 2);
     assert_int_equal(blendfile_read(files_path("cut.blend"), &file), BLENDFILE_TRUNCATED);
+}
+
+static void a_layout_of_the_future_still_tells_its_version(void **state)
+{
+    (void)state;
+    made_size = 0;
+    add("BLENDER17-02v0612", 17);
+    add("blocks that nobody knows yet", 28);
+    struct blendfile file = { 0 };
+    assert_int_equal(read_made(&file), BLENDFILE_OK);
+    assert_int_equal(file.version, 612);
 }
 
 static void sizes_out_of_this_world_are_damage(void **state)
