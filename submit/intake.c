@@ -22,6 +22,7 @@ enum {
     BATCH_VALUES = 12000, /* of the 16,384 that the wire takes */
     BATCH_JOBS = 256,
     LOOK_MS = 2000,
+    PATIENCE_MS = 4000, /* then say what it waits for */
     SILENT_MS = 600000, /* nothing happened to a job for so long: do not wait on */
     NOBODY_MS = 60000,  /* nobody there who could inspect */
 };
@@ -217,11 +218,13 @@ static int await_event(intake_t *self, talk_t *talk, int64_t job, bool *happened
  * Wait until a job is inspected (or held, ended, paused); *job and *detail are its last state.
  * CLIENT_TIMEOUT: nobody inspects it.
  */
-static int await_inspection(intake_t *self, talk_t *talk, int64_t number, json_t **job,
-                            json_t **detail)
+static int await_inspection(intake_t *self, talk_t *talk, const struct intake_entry *entry,
+                            json_t **job, json_t **detail)
 {
+    int64_t number = entry->job;
     int64_t event_ms = clock_mono_ms();
     int64_t somebody_ms = event_ms;
+    int64_t tell_ms = event_ms + PATIENCE_MS;
     int64_t after = self->events; /* each job's events are looked for from the submit on */
     int rc = CLIENT_OK;
     while ((rc = talk_job(talk, number, job, detail)) == CLIENT_OK && !is_inspected(*job)) {
@@ -230,6 +233,10 @@ static int await_inspection(intake_t *self, talk_t *talk, int64_t number, json_t
         json_decref(*detail);
         rc = await_event(self, talk, number, &happened);
         int64_t now_ms = clock_mono_ms();
+        if (rc == CLIENT_OK && now_ms > tell_ms && self->how.print != INTAKE_NUMBERS) {
+            say_note("%s: job %lld is being inspected ...", entry->name, (long long)number);
+            tell_ms = INT64_MAX;
+        }
         event_ms = happened ? now_ms : event_ms;
         if (rc == CLIENT_OK && !happened && somebody_inspects(self, talk, true)) {
             somebody_ms = now_ms;
@@ -300,29 +307,36 @@ static bool settle_held(intake_t *self, talk_t *talk, struct intake_entry *entry
     return false;
 }
 
-/* The end of one entry's inspection, told; the exit status. */
-static int settle(intake_t *self, talk_t *talk, struct intake_entry *entry)
+/* Tell why a wait has given no job; the exit status. */
+static int tell_unsettled(intake_t *self, talk_t *talk, const struct intake_entry *entry, int rc)
 {
-    CLEANUP(cleanup_json) json_t *job = NULL;
-    CLEANUP(cleanup_json) json_t *detail = NULL;
-    int rc = await_inspection(self, talk, entry->job, &job, &detail);
     if (rc == CLIENT_TIMEOUT) {
-        say_error(
-            "%s: job %lld is queued, but nobody inspects it; `dblend farm' does, "
-            "`dblend show %lld' tells",
-            entry->name, (long long)entry->job, (long long)entry->job);
-        job = detail = NULL; /* given back by the wait */
+        say_error("%s: job %lld is queued, but nobody inspects it; `dblend farm' does, "
+                  "`dblend show %lld' tells",
+                  entry->name, (long long)entry->job, (long long)entry->job);
         return COMMAND_FAILED;
     }
+    self->gone = true;
+    return rc == CLIENT_INTERRUPTED ? COMMAND_FAILED : talk_complain(talk, is_json(self));
+}
+
+/* One inspection, told. *again: it was held and is answered, and may be inspected anew. */
+static int settle_once(intake_t *self, talk_t *talk, struct intake_entry *entry, bool *again)
+{
+    json_t *waited_job = NULL;
+    json_t *waited_detail = NULL;
+    *again = false;
+    int rc = await_inspection(self, talk, entry, &waited_job, &waited_detail);
     if (rc != CLIENT_OK) {
-        job = detail = NULL; /* the same */
-        self->gone = true;
-        return rc == CLIENT_INTERRUPTED ? COMMAND_FAILED : talk_complain(talk, is_json(self));
+        return tell_unsettled(self, talk, entry, rc);
     }
-    print_job(self, entry, job, detail);
+    CLEANUP(cleanup_json) json_t *job = waited_job;
+    CLEANUP(cleanup_json) json_t *detail = waited_detail;
     const char *state = objects_str(job, "state");
+    print_job(self, entry, job, detail);
     if (strcmp(state, "held") == 0) {
-        return settle_held(self, talk, entry, job, detail) ? COMMAND_DONE : COMMAND_FAILED;
+        *again = settle_held(self, talk, entry, job, detail);
+        return *again ? COMMAND_DONE : COMMAND_FAILED;
     }
     if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
         if (json_is_object(json_object_get(job, "error"))) {
@@ -331,6 +345,17 @@ static int settle(intake_t *self, talk_t *talk, struct intake_entry *entry)
         return COMMAND_FAILED;
     }
     return COMMAND_DONE;
+}
+
+/* Until nothing is asked any more: an answer may raise the next question. The exit status. */
+static int settle(intake_t *self, talk_t *talk, struct intake_entry *entry)
+{
+    bool again = true;
+    int status = COMMAND_DONE;
+    while (again) {
+        status = settle_once(self, talk, entry, &again);
+    }
+    return status;
 }
 
 static int settle_unwaited(const intake_t *self, talk_t *talk, const struct intake_entry *entry)

@@ -141,7 +141,7 @@ static void remember(struct history *history, int64_t done, bool busy, int64_t n
         drop_oldest(history);
     }
     history->samples[history->count++] = (struct sample){ now_ms, done };
-    while (history->count > 2 && now_ms - history->samples[1].at_ms > WINDOW_MS) {
+    while (history->count > 2 && now_ms - history->samples[0].at_ms > WINDOW_MS) {
         drop_oldest(history);
     }
 }

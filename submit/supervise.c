@@ -239,6 +239,12 @@ static int await_broker(struct supervise *self)
 
 static void start_workers(struct supervise *self)
 {
+    size_t count = json_array_size(self->devices);
+    if (!self->in_front && count > 0) {
+        const char *first = json_string_value(json_array_get(self->devices, 0));
+        say_note("starting %zu worker%s: %s%s", count, count == 1 ? "" : "s", first,
+                 count == 1 ? "" : " ...");
+    }
     for (size_t i = 0; i < json_array_size(self->devices); i++) {
         const char *device = json_string_value(json_array_get(self->devices, i));
         struct member *member = add_member(self, MEMBER_WORKER, device);
