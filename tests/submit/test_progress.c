@@ -1,0 +1,172 @@
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/cleanup.h"
+#include "submit/member.h"
+#include "submit/progress.h"
+#include "submit/summary.h"
+#include "submit/target.h"
+#include "submit/text.h"
+
+static json_t *job_with(int total, int done, int kept, int claimed)
+{
+    return json_pack("{s:i, s:s, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i}}", "job", 1, "name", "shot",
+                     "state", "active", "frames", "total", total, "done", done, "kept", kept,
+                     "claimed", claimed, "failed", 0, "cancelled", 0);
+}
+
+static struct progress_rate rate_at(progress_t *progress, int done, int kept, int64_t now_ms)
+{
+    CLEANUP(cleanup_json) json_t *job = job_with(100, done, kept, 2);
+    return progress_rate_of(progress, job, now_ms);
+}
+
+static void there_is_no_estimate_before_a_whole_frame(void **state)
+{
+    (void)state;
+    CLEANUP(progress_destroy) progress_t *progress = progress_new(1000);
+    assert_int_equal(rate_at(progress, 0, 0, 1000).left_ms, -1);
+    assert_int_equal(rate_at(progress, 0, 5, 9000).left_ms, -1);
+}
+
+static void estimate_comes_from_the_frames_seen(void **state)
+{
+    (void)state;
+    CLEANUP(progress_destroy) progress_t *progress = progress_new(1000);
+    (void)rate_at(progress, 0, 0, 1000);
+    struct progress_rate rate = rate_at(progress, 1, 0, 3000);
+    assert_int_equal(rate.left_ms, 99 * 2000);
+    assert_int_equal((int)rate.per_minute, 30);
+    rate = rate_at(progress, 1, 0, 4000);
+    assert_int_equal(rate.left_ms, 99 * 2000 - 1000);
+}
+
+static void kept_frames_do_not_make_it_faster(void **state)
+{
+    (void)state;
+    CLEANUP(progress_destroy) progress_t *progress = progress_new(1000);
+    (void)rate_at(progress, 0, 0, 1000);
+    struct progress_rate rate = rate_at(progress, 1, 89, 3000);
+    assert_int_equal(rate.left_ms, 10 * 2000);
+}
+
+static void old_frames_leave_the_window(void **state)
+{
+    (void)state;
+    CLEANUP(progress_destroy) progress_t *progress = progress_new(1000);
+    (void)rate_at(progress, 0, 0, 0);
+    (void)rate_at(progress, 1, 0, 600000);
+    for (int i = 0; i < 10; i++) {
+        (void)rate_at(progress, 2 + i, 0, 730000 + i * 1000);
+    }
+    struct progress_rate rate = rate_at(progress, 20, 0, 740000);
+    assert_true(rate.per_minute > 40);
+}
+
+static void lines_fit_the_terminal(void **state)
+{
+    (void)state;
+    struct progress_rate rate = { 34.2, 228000 };
+    CLEANUP(cleanup_json) json_t *job = job_with(250, 100, 20, 2);
+    CLEANUP(cleanup_free) char *wide = progress_job_line(job, &rate, 120);
+    CLEANUP(cleanup_free) char *narrow = progress_job_line(job, &rate, 40);
+    assert_non_null(strstr(wide, "120/250"));
+    assert_non_null(strstr(wide, "34.2 frames/min, 3m 48s left"));
+    assert_non_null(strstr(wide, "48 %"));
+    assert_int_equal(text_width(narrow), 40);
+}
+
+static void workers_show_blenders_phase(void **state)
+{
+    (void)state;
+    CLEANUP(cleanup_json)
+    json_t *worker = json_pack("{s:s, s:s, s:[i, i], s:s}", "worker", "ws1/cpu:0-3", "state",
+                               "rendering", "frames", 12, 13, "phase", "sample 128/512");
+    CLEANUP(cleanup_free) char *line = progress_worker_line(worker);
+    assert_non_null(strstr(line, "ws1/cpu:0-3"));
+    assert_non_null(strstr(line, "frame 12"));
+    assert_non_null(strstr(line, "sample 128/512"));
+}
+
+static json_t *movie_detail(const char *frames)
+{
+    return json_pack("{s:{s:{s:o}}, s:{s:i, s:i, s:i, s:i, s:s, s:s, s:[{s:s, s:s, s:i, s:s}]}}",
+                     "spec", "options", "frames", json_loads(frames, 0, NULL), "found",
+                     "frame_start", 1, "frame_end", 9, "frame_step", 1, "frame_current", 1, "fps",
+                     "24", "movie", "/out/my film.mp4", "outputs", "view", "", "head", "/out/100%-",
+                     "digits", 4, "tail", ".png");
+}
+
+static void movie_command_can_be_pasted(void **state)
+{
+    (void)state;
+    CLEANUP(cleanup_json) json_t *detail = movie_detail("[3, 9, 1]");
+    CLEANUP(cleanup_free) char *command = summary_movie(detail);
+    assert_string_equal(command,
+                        "ffmpeg -framerate 24 -start_number 3 -i /out/100%%-%04d.png "
+                        "-c:v libx264 -pix_fmt yuv420p -crf 18 '/out/my film.mp4'");
+}
+
+static void movie_of_stepped_frames_reads_what_is_there(void **state)
+{
+    (void)state;
+    CLEANUP(cleanup_json) json_t *detail = movie_detail("[1, 9, 2]");
+    CLEANUP(cleanup_free) char *command = summary_movie(detail);
+    assert_non_null(strstr(command, "-pattern_type glob -i '/out/100%-*.png'"));
+}
+
+static void scenes_of_pictures_have_no_movie(void **state)
+{
+    (void)state;
+    CLEANUP(cleanup_json) json_t *detail = movie_detail("[1, 9, 1]");
+    json_object_del(json_object_get(detail, "found"), "movie");
+    assert_null(summary_movie(detail));
+}
+
+static void job_numbers_are_digits(void **state)
+{
+    (void)state;
+    long long number = 0;
+    assert_true(target_is_number("12", &number));
+    assert_int_equal(number, 12);
+    assert_false(target_is_number("./12", &number));
+    assert_false(target_is_number("0", &number));
+    assert_false(target_is_number("", &number));
+    assert_false(target_is_number("99999999999999999999", &number));
+}
+
+static void pauses_double_up_to_a_minute(void **state)
+{
+    (void)state;
+    assert_int_equal(member_pause_ms(1), 1000);
+    assert_int_equal(member_pause_ms(2), 2000);
+    assert_int_equal(member_pause_ms(6), 32000);
+    assert_int_equal(member_pause_ms(7), 60000);
+    assert_int_equal(member_pause_ms(1000), 60000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(there_is_no_estimate_before_a_whole_frame),
+        cmocka_unit_test(estimate_comes_from_the_frames_seen),
+        cmocka_unit_test(kept_frames_do_not_make_it_faster),
+        cmocka_unit_test(old_frames_leave_the_window),
+        cmocka_unit_test(lines_fit_the_terminal),
+        cmocka_unit_test(workers_show_blenders_phase),
+        cmocka_unit_test(movie_command_can_be_pasted),
+        cmocka_unit_test(movie_of_stepped_frames_reads_what_is_there),
+        cmocka_unit_test(scenes_of_pictures_have_no_movie),
+        cmocka_unit_test(job_numbers_are_digits),
+        cmocka_unit_test(pauses_double_up_to_a_minute),
+    };
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
