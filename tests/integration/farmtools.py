@@ -187,7 +187,8 @@ class Farm:
     def told(self):
         """All that the programs have said so far, for the report of a failed test."""
         parts = []
-        for path in sorted(self.logs.iterdir()) + [self.home / "log"]:
+        for path in [*sorted(self.logs.iterdir()), self.home / "log",
+                     *sorted(self.home.glob("programs/*"))]:
             if path.is_file():
                 text = path.read_text("utf-8", "replace")
                 if text.strip():
