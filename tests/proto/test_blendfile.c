@@ -235,10 +235,15 @@ static void versions_have_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(headers_of_all_ages_are_read),       TEST(a_file_that_was_cut_is_told),
-        TEST(other_bytes_are_no_blend),           TEST(packed_files_are_read_through),
-        TEST(a_packed_file_that_was_cut_is_told), TEST(sizes_out_of_this_world_are_damage),
-        TEST(what_is_no_file_is_refused),         TEST(versions_have_words),
+        TEST(headers_of_all_ages_are_read),
+        TEST(a_file_that_was_cut_is_told),
+        TEST(other_bytes_are_no_blend),
+        TEST(packed_files_are_read_through),
+        TEST(a_packed_file_that_was_cut_is_told),
+        TEST(a_layout_of_the_future_still_tells_its_version),
+        TEST(sizes_out_of_this_world_are_damage),
+        TEST(what_is_no_file_is_refused),
+        TEST(versions_have_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
