@@ -112,7 +112,8 @@ def script_questions(scene, job):
         return []
     texts = [text.name for text in bpy.data.texts if text.use_module]
     what = ["script %s" % name for name in texts]
-    what.append(bpy.app.autoexec_fail_message)
+    if not bpy.app.autoexec_fail_message.startswith("Text "):
+        what.append(bpy.app.autoexec_fail_message)
     return [note("scripts-blocked", "not run: %s" % listed(filter(None, what)),
                  "--trust-scripts (runs them with your rights) or --no-scripts")]
 

@@ -222,6 +222,7 @@ def check_folder(output):
 def size(scene):
     """(width, height) of the written files in pixels, after percentage, crop and stereo format.
 
+    JobError picture-too-small where Blender refuses to render.
     Arithmetic as in Blender's C: integers, and the border in 32 bit floats (seen in 3.4.1).
     """
     render = scene.render
@@ -230,7 +231,10 @@ def size(scene):
     if render.use_border and render.use_crop_to_border:
         width = _border(width, render.border_max_x) - _border(width, render.border_min_x)
         height = _border(height, render.border_max_y) - _border(height, render.border_min_y)
-    return _stereo_size(render, max(width, 1), max(height, 1))
+    if width < 1 or height < 1:
+        raise JobError("picture-too-small", "the picture would be %dx%d pixels" % (width, height),
+                       "choose a larger --percentage or render region", True)
+    return _stereo_size(render, width, height)
 
 
 def _border(pixels, share):

@@ -49,7 +49,7 @@ def collect(scene):
         found.extend(_strips(one))
     found.extend(_caches(scenes))
     known = {reference.path for reference in found}
-    found.extend(_others(known))
+    found.extend(_others(known | set(_unbaked_folders())))
     return found
 
 
@@ -301,6 +301,14 @@ def _folder(kind, name, path):
         if len(files) > _FILES_AT_MOST:
             break
     return Reference(kind, name, path, files, True)
+
+
+def _unbaked_folders():
+    """Folders where fluids would be baked: named in the file, read only when they were."""
+    for item in bpy.data.objects:
+        for modifier in item.modifiers:
+            if modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
+                yield absolute(modifier.domain_settings.cache_directory, item.library)
 
 
 def _others(known):

@@ -57,6 +57,9 @@ class OpenJob:
         paths = command.get("paths") or [command["path"]]
         before = [_identity(path) for path in paths]
         render.filepath = command["path"]
+        if not command["path"].lower().endswith(render.file_extension):
+            # Else Blender would add its own. Only then: File Output nodes obey this switch too.
+            render.use_file_extension = False
         if self._stamped and command.get("digest"):
             render.use_stamp_note = True
             render.stamp_note_text = command["digest"][:_STAMP_BYTES]
