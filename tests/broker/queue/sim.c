@@ -435,8 +435,10 @@ int sim_sync(struct sim *self, struct sim_worker *worker)
 
 void sim_step(struct sim *self, struct sim_worker *worker)
 {
-    int rc = sim_sync(self, worker);
-    if (rc == QUEUE_READY_AGAIN) {
+    if (worker->opened != 0 && worker->session != worker->opened) {
+        sim_turn(self); /* its READY is not answered yet */
+    }
+    if (sim_sync(self, worker) == QUEUE_READY_AGAIN) {
         sim_ready(self, worker);
     }
     sim_turn(self);
