@@ -10,14 +10,11 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 
-#define ANSWER_BYTES 8388608
-#define ANSWER_VALUES 131072
-
 const struct wire_limits wire_worker_limits = { WIRE_WORKER_BYTES, WIRE_VALUES, WIRE_DEPTH,
                                                 WIRE_STRING_BYTES };
 const struct wire_limits wire_submitter_limits = { WIRE_SUBMITTER_BYTES, WIRE_VALUES, WIRE_DEPTH,
                                                    WIRE_STRING_BYTES };
-const struct wire_limits wire_answer_limits = { ANSWER_BYTES, ANSWER_VALUES, WIRE_DEPTH,
+const struct wire_limits wire_answer_limits = { WIRE_ANSWER_BYTES, WIRE_ANSWER_VALUES, WIRE_DEPTH,
                                                 WIRE_STRING_BYTES };
 
 /* A key that was seen in a map that is still open. */

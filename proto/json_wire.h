@@ -20,20 +20,21 @@
 #define WIRE_STRING_BYTES 4096
 #define WIRE_WORKER_BYTES 131072
 #define WIRE_SUBMITTER_BYTES 1048576
+#define WIRE_ANSWER_BYTES 8388608
+#define WIRE_ANSWER_VALUES 131072
 #define WIRE_BLOB_BYTES 262144
 #define WIRE_BLOBS 4
 
 struct wire_limits {
     size_t body_bytes;
-    size_t values; /* every map, array, key and scalar counts one; at most WIRE_VALUES */
+    size_t values; /* every map, array, key and scalar counts one */
     size_t depth;  /* at most WIRE_DEPTH */
     size_t string_bytes;
 };
 
-extern const struct wire_limits wire_worker_limits;    /* both directions of the worker socket */
+extern const struct wire_limits wire_worker_limits;    /* requests of workers */
 extern const struct wire_limits wire_submitter_limits; /* requests of submitters */
-extern const struct wire_limits
-    wire_answer_limits; /* answers to submitters: 8 MiB, 131,072 values */
+extern const struct wire_limits wire_answer_limits;    /* answers to both */
 
 enum wire_outcome {
     WIRE_OK,

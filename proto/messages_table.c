@@ -86,7 +86,7 @@ enum {
     WANT_MAX = 4,
     GRANTS_MAX = 4,
     FILES_MAX = 64,
-    TROUBLES_MAX = 256,
+    TROUBLES_MAX = 1024,
     SCENES_MAX = 1024,
     PIXELS_MAX = 1000000,
     SUBMIT_MAX = 256,

@@ -85,7 +85,7 @@ static enum message_side side_of(const json_t *vector)
 
 static const struct wire_limits *limits_of(enum message_side side)
 {
-    static const struct wire_limits *const limits[] = { &wire_worker_limits, &wire_worker_limits,
+    static const struct wire_limits *const limits[] = { &wire_worker_limits, &wire_answer_limits,
                                                         &wire_submitter_limits,
                                                         &wire_answer_limits };
     return limits[side];

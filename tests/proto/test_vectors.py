@@ -15,9 +15,9 @@ import pytest
 msgpack = pytest.importorskip("msgpack")
 
 VECTORS = Path(__file__).resolve().parents[2] / "proto" / "vectors"
-BODY_BYTES = {"from-worker": 131072, "to-worker": 131072, "from-submitter": 1048576,
+BODY_BYTES = {"from-worker": 131072, "to-worker": 8388608, "from-submitter": 1048576,
               "to-submitter": 8388608}
-VALUES = {"to-submitter": 131072}
+VALUES = {"to-submitter": 131072, "to-worker": 131072}
 
 
 def load(folder):
