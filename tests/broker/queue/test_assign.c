@@ -215,9 +215,8 @@ static void losses_after_the_start_end_a_frame(void **state)
         sim_turn(sim);
     }
     assert_int_equal(sim_frame(sim, job, 1).state, FRAME_FAILED);
-    assert_string_equal(
-        json_string_value(json_object_get(sim_frame(sim, job, 1).error, "code")),
-        "kills-workers");
+    assert_string_equal(json_string_value(json_object_get(sim_frame(sim, job, 1).error, "code")),
+                        "kills-workers");
 }
 
 static void a_job_is_bound_to_one_blender(void **state)
