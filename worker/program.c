@@ -408,7 +408,8 @@ static int64_t check_idle(struct program *self, int64_t now_ms)
         }
     }
     if (inspector && self->leaving == LEAVING_NO) {
-        int64_t silent = session_heard_ms(self->session) + INSPECTOR_SILENCE_MS;
+        int64_t heard = session_heard_ms(self->session); /* -1 before the first tick */
+        int64_t silent = (heard < 0 ? now_ms : heard) + INSPECTOR_SILENCE_MS;
         if (now_ms >= silent) {
             log_info("no broker answers");
             leave(self, true);
