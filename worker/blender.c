@@ -18,7 +18,13 @@
 #include "worker/scratch.h"
 #include "worker/watch.h"
 
-enum { CHILD_FD = 3, LAST_LINES = 50, LAST_BYTES = 2500 };
+enum {
+    CHILD_FD = 3,
+    LAST_LINES = 50,
+    LAST_BYTES = 2500,
+    PRINTS_A_TURN = 2000, /* lines: one that prints without end must not keep us from the rest */
+    PRINTS_AT_ANSWER = 70000, /* a whole pipe of empty lines */
+};
 
 #define BIT(state) (1U << (state))
 #define ALIVE_NEXT (BIT(BLENDER_CLOSING) | BIT(BLENDER_OFF))
@@ -157,6 +163,27 @@ void blender_restart(blender_t *self, const char *reason, int64_t now_ms)
     }
 }
 
+static void read_prints(blender_t *self, int most)
+{
+    struct lines_line line;
+    int rc = LINES_OK;
+    while (most-- > 0 && (rc = lines_next(self->prints, &line)) == LINES_OK) {
+        output_add(self->output, line.text, line.size);
+        pulse_beat(&self->pulse, clock_mono_ms());
+        if (self->state == BLENDER_RENDERING && phase_parse(line.text, &self->phase)) {
+            self->calls.changed(self->calls.ctx);
+        }
+    }
+    if (rc != LINES_OK && rc != LINES_AGAIN) {
+        close_prints(self);
+    }
+}
+
+static void on_prints(void *arg)
+{
+    read_prints(arg, PRINTS_A_TURN);
+}
+
 static void handle_answer(blender_t *self, const json_t *answer, const char *event)
 {
     if (strcmp(event, "ready") == 0 && self->state == BLENDER_STARTING) {
@@ -170,6 +197,9 @@ static void handle_answer(blender_t *self, const json_t *answer, const char *eve
                 self->state == BLENDER_RENDERING;
     if (!busy || json_integer_value(json_object_get(answer, "id")) != self->command) {
         return; /* an answer that nobody waits for */
+    }
+    if (self->prints) {
+        read_prints(self, PRINTS_AT_ANSWER); /* what it printed before belongs to this attempt */
     }
     move(self, BLENDER_IDLE);
     self->calls.answer(self->calls.ctx, answer);
@@ -199,23 +229,6 @@ static void on_events(void *arg)
             self->deadline_ms = clock_mono_ms() + BLENDER_GRACE_MS;
             pulse_stop(&self->pulse, self->deadline_ms);
         }
-    }
-}
-
-static void on_prints(void *arg)
-{
-    blender_t *self = arg;
-    struct lines_line line;
-    int rc = LINES_OK;
-    while ((rc = lines_next(self->prints, &line)) == LINES_OK) {
-        output_add(self->output, line.text, line.size);
-        pulse_beat(&self->pulse, clock_mono_ms());
-        if (self->state == BLENDER_RENDERING && phase_parse(line.text, &self->phase)) {
-            self->calls.changed(self->calls.ctx);
-        }
-    }
-    if (rc != LINES_AGAIN) {
-        close_prints(self);
     }
 }
 
@@ -265,7 +278,7 @@ static void on_end(void *arg)
         return;
     }
     if (self->prints) {
-        on_prints(self);
+        read_prints(self, PRINTS_AT_ANSWER);
     }
     bool orderly = self->state == BLENDER_CLOSING && !self->verdict;
     if (self->state != BLENDER_CLOSING) {

@@ -561,7 +561,8 @@ static void make_session(struct program *self)
                            : json_pack("[s, s, s]", "render", "inspect", "sweep"),
         .blenders = blenders_json(self->setup->blenders),
     };
-    self->session = session_new(&self->me, &calls, self->reports, random_below(UINT32_MAX));
+    self->session =
+        session_new(&self->me, &calls, self->reports, random_below(UINT32_MAX), clock_mono_ms());
 }
 
 static int make(struct program *self)

@@ -30,14 +30,14 @@ struct session {
 };
 
 session_t *session_new(const struct session_self *self, const struct session_calls *calls,
-                       reports_t *reports, uint32_t seed)
+                       reports_t *reports, uint32_t seed, int64_t now_ms)
 {
     session_t *new = alloc_zero(1, sizeof *new);
     new->me = *self;
     new->calls = *calls;
     new->reports = reports;
     new->park_ms = 1000;
-    new->heard_ms = -1;
+    new->heard_ms = now_ms;
     new->random = seed | 1;
     return new;
 }
@@ -134,9 +134,6 @@ static void send_again(session_t *self, int64_t now_ms)
 
 int64_t session_tick(session_t *self, int64_t now_ms)
 {
-    if (self->heard_ms < 0) {
-        self->heard_ms = now_ms;
-    }
     if (self->state == STATE_LEFT) {
         return INT64_MAX;
     }

@@ -75,7 +75,7 @@ typedef struct session session_t;
 
 /* reports is borrowed for the session's life. */
 session_t *session_new(const struct session_self *self, const struct session_calls *calls,
-                       reports_t *reports, uint32_t seed);
+                       reports_t *reports, uint32_t seed, int64_t now_ms);
 void session_destroy(session_t **self_p);
 
 /* Something happened that the broker must hear at once. It is sent by the next session_tick. */

@@ -59,12 +59,13 @@ def pytest_runtest_makereport(item, call):
 class Worker:
     """One dblend-worker and its log."""
 
-    def __init__(self, home, arguments, env):
+    def __init__(self, home, arguments, env, pass_fds=()):
         self.log = home / f"worker-{len(list(home.glob('worker-*.log')))}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [str(BIN / "dblend-worker"), "-v", *arguments], stdout=subprocess.PIPE, stderr=log,
-                env={**os.environ, "DBLEND_HOME": str(home / "home"), **env}, text=True)
+                env={**os.environ, "DBLEND_HOME": str(home / "home"), **env}, text=True,
+                pass_fds=pass_fds)
         self.lines = []
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -110,8 +111,8 @@ def start(request, home):
     """start("--device", "cpu:0", env={}) runs one more worker; all are ended with the test."""
     request.node.workers = []
 
-    def run(*arguments, **env):
-        worker = Worker(home, arguments, env)
+    def run(*arguments, pass_fds=(), **env):
+        worker = Worker(home, arguments, env, pass_fds)
         request.node.workers.append(worker)
         return worker
 
@@ -208,5 +209,5 @@ def job(scene, out):
 
 def temporary(folder):
     """What the farm left in an output folder that is no picture."""
-    return [path for path in sorted(folder.glob("*")) + sorted(folder.glob(".*"))
+    return [path for path in (sorted(folder.iterdir()) if folder.exists() else [])
             if path.name.startswith(".") or path.stat().st_size == 0]

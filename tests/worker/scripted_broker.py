@@ -60,9 +60,9 @@ class Broker:
         """A claim for the worker; returns its number."""
         claim = self.next_claim
         self.next_claim += 1
-        grant = {"claim": claim, "kind": kind, **keys}
+        grant = {"claim": claim, "kind": kind, "attempt": 1, **keys}
         if kind == "render":
-            grant = {"job": self.job["job"], "again": False, "attempt": 1, **grant}
+            grant = {"job": self.job["job"], "again": False, **grant}
         elif "about" in keys:
             grant["job"] = keys["about"]["job"]
         self.grants.append(grant)
@@ -156,6 +156,10 @@ class Broker:
                 if report["claim"] in self.orders["stop"]:
                     self.order(stop=[c for c in self.orders["stop"] if c != report["claim"]])
         assert not blobs, "every blob belongs to a report"
+        # A grant whose answer was superseded on its way: given again, first.
+        named = {entry["claim"] for entry in body["holding"]}
+        lost = [claim for claim in self.live if claim not in named]
+        self.grants[:0] = [self.live.pop(claim) for claim in lost]
 
     def answer(self):
         """Answer the parked request, if there is something to say."""

@@ -20,9 +20,10 @@ static void expect(const char *line, const char *text, int done, int total)
 static void cycles_samples_are_read(void **state)
 {
     (void)state;
-    expect("Fra:1 Mem:10.40M (Peak 10.47M) | Time:00:00.06 | Remaining:00:00.01 | Mem:0.94M, "
-           "Peak:0.94M | Scene, ViewLayer | Sample 128/512",
-           "sample 128/512", 128, 512);
+    expect(
+        "Fra:1 Mem:10.40M (Peak 10.47M) | Time:00:00.06 | Remaining:00:00.01 | Mem:0.94M, "
+        "Peak:0.94M | Scene, ViewLayer | Sample 128/512",
+        "sample 128/512", 128, 512);
     expect("Fra:7 Mem:1M | Time:00:01.00 | Scene, ViewLayer | Rendered 3/40 Tiles, Sample 4/128",
            "sample 4/128", 4, 128);
 }
@@ -58,8 +59,14 @@ static void other_lines_say_nothing(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "", "Saved: '/tmp/a.png'", "Sample 1/4", "Fra:1", "Fra:1 Mem:9M | Time:00:00.00",
-        "Fra:1 Mem:9M | Sample 9/4", "Fra:1 Mem:9M | Sample -1/4", "Fra:1 | Sample 1/0",
+        "",
+        "Saved: '/tmp/a.png'",
+        "Sample 1/4",
+        "Fra:1",
+        "Fra:1 Mem:9M | Time:00:00.00",
+        "Fra:1 Mem:9M | Sample 9/4",
+        "Fra:1 Mem:9M | Sample -1/4",
+        "Fra:1 | Sample 1/0",
         "Fra:1 | Sample 99999999999/99999999999",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {

@@ -100,15 +100,21 @@ static int begin(void **state)
 {
     struct talk *talk = calloc(1, sizeof *talk);
     assert_non_null(talk);
-    const struct session_calls calls = { talk,     describe,  send_message, on_ready,
-                                         on_job,   on_grant,  on_stale,     on_orders,
-                                         on_answered, on_left, on_refused };
+    const struct session_calls calls = { talk,        describe, send_message, on_ready,
+                                         on_job,      on_grant, on_stale,     on_orders,
+                                         on_answered, on_left,  on_refused };
     talk->kinds = json_pack("[s]", "render");
     talk->blenders = json_array();
     talk->reports = reports_new();
-    const struct session_self me = { "0123456789abcdef0123456789abcdef", "h/cpu:0", "h", "cpu:0",
-                                     "cpu", 77, talk->kinds, talk->blenders };
-    talk->session = session_new(&me, &calls, talk->reports, 4711);
+    const struct session_self me = { "0123456789abcdef0123456789abcdef",
+                                     "h/cpu:0",
+                                     "h",
+                                     "cpu:0",
+                                     "cpu",
+                                     77,
+                                     talk->kinds,
+                                     talk->blenders };
+    talk->session = session_new(&me, &calls, talk->reports, 4711, 0);
     *state = talk;
     return 0;
 }
@@ -151,8 +157,8 @@ static void answer(struct talk *talk, int64_t now_ms, const char *more)
 
 static void answer_type(struct talk *talk, int64_t now_ms, const char *type)
 {
-    json_t *body = json_pack("{s:s, s:I, s:s}", "t", type, "seq",
-                             (json_int_t)sent_int(talk, "seq"), "code", "version");
+    json_t *body = json_pack("{s:s, s:I, s:s}", "t", type, "seq", (json_int_t)sent_int(talk, "seq"),
+                             "code", "version");
     session_answer(talk->session, body, now_ms);
     json_decref(body);
 }
@@ -217,10 +223,12 @@ static void a_report_is_repeated_until_it_is_settled(void **state)
     add_report(talk, 9, "finished");
     session_touch(talk->session);
     (void)session_tick(talk->session, 10);
-    answer(talk, 20, "{\"settled\": [{\"claim\": 9, \"what\": \"started\", \"st\": \"accepted\"}]}");
+    answer(talk, 20,
+           "{\"settled\": [{\"claim\": 9, \"what\": \"started\", \"st\": \"accepted\"}]}");
     (void)session_tick(talk->session, 20);
     assert_int_equal(json_array_size(json_object_get(talk->sent, "reports")), 1);
-    answer(talk, 30, "{\"settled\": [{\"claim\": 9, \"what\": \"finished\", \"st\": \"accepted\"}]}");
+    answer(talk, 30,
+           "{\"settled\": [{\"claim\": 9, \"what\": \"finished\", \"st\": \"accepted\"}]}");
     (void)session_tick(talk->session, 30);
     assert_int_equal(json_array_size(json_object_get(talk->sent, "reports")), 0);
     assert_int_equal(talk->stale, 0);
@@ -275,9 +283,9 @@ static void a_late_answer_to_an_older_message_is_ignored(void **state)
 {
     struct talk *talk = *state;
     get_ready(talk);
-    json_t *old = json_pack("{s:s, s:I, s:i, s:[{s:i}]}", "t", "ANSWER", "seq",
-                            (json_int_t)sent_int(talk, "seq") - 1, "session", 5, "grants", "claim",
-                            3);
+    json_t *old =
+        json_pack("{s:s, s:I, s:i, s:[{s:i}]}", "t", "ANSWER", "seq",
+                  (json_int_t)sent_int(talk, "seq") - 1, "session", 5, "grants", "claim", 3);
     session_answer(talk->session, old, 20);
     json_decref(old);
     assert_int_equal(talk->granted, 0);
