@@ -339,7 +339,7 @@ void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_sta
     change_job(self, job, (int)from);
     job_touch_workers(self, job);
     job_review(self, now, job);
-    if (from == JOB_ACTIVE) {
+    if (from == JOB_ACTIVE || job_state_ended(to)) {
         owner_left(self, now, job);
     } else if (to == JOB_ACTIVE) {
         owner_joined(self, now, job);

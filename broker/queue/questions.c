@@ -38,6 +38,66 @@ void questions_forget(struct job *job)
     job->open = NULL;
 }
 
+static bool is_code(const json_t *item, const char *wanted)
+{
+    const char *code = json_string_value(json_object_get(item, "code"));
+    return code && strcmp(code, wanted) == 0;
+}
+
+/*
+ * Whose output it is. A held job goes on waiting for the one it was held for until that has ended,
+ * also while that is paused: a person who stops a render does not mean that another one shall
+ * write over its names.
+ */
+static struct job *in_its_way(queue_t *self, struct job *job)
+{
+    struct job *other = owner_other(self, job);
+    for (size_t i = 0;
+         !other && job->row.state == JOB_HELD && i < json_array_size(job->row.questions); i++) {
+        const json_t *item = json_array_get(job->row.questions, i);
+        json_t *number = json_object_get(item, "job");
+        struct job *named = is_code(item, "output-in-use") && json_is_integer(number)
+                                ? map_get(&self->jobs, json_integer_value(number))
+                                : NULL;
+        if (named && named != job && !job_state_ended(named->row.state) &&
+            owner_overlap(job, named)) {
+            other = named;
+        }
+    }
+    return other;
+}
+
+static json_t *ask_output(const struct job *other)
+{
+    char *text =
+        alloc_format("job %lld (%s) renders to the same files: %s", (long long)other->row.job,
+                     other->name, other->output ? other->output : "?");
+    json_t *item = question("output-in-use", text,
+                            "-o PATTERN, or wait: it goes on by itself when that job has ended");
+    json_object_set_new(item, "job", json_integer(other->row.job));
+    return item;
+}
+
+/* For whom it is held is in the row, so that a restart knows it too. */
+static void keep_output_question(struct job *job)
+{
+    json_t *kept = json_array();
+    for (size_t i = 0; i < json_array_size(job->row.questions); i++) {
+        json_t *item = json_array_get(job->row.questions, i);
+        if (!is_code(item, "output-in-use")) {
+            json_array_append(kept, item);
+        }
+    }
+    for (size_t i = 0; i < json_array_size(job->open); i++) {
+        json_t *item = json_array_get(job->open, i);
+        if (is_code(item, "output-in-use")) {
+            json_array_append(kept, item);
+        }
+    }
+    json_decref(job->row.questions);
+    job->row.questions = kept;
+}
+
 json_t *questions_open(queue_t *self, struct job *job)
 {
     questions_forget(job);
@@ -45,17 +105,13 @@ json_t *questions_open(queue_t *self, struct job *job)
     for (size_t i = 0; i < json_array_size(job->row.questions); i++) {
         json_t *item = json_array_get(job->row.questions, i);
         const char *code = json_string_value(json_object_get(item, "code"));
-        if (code && !answered(job, code)) {
+        if (code && !is_code(item, "output-in-use") && !answered(job, code)) {
             json_array_append(job->open, item);
         }
     }
-    struct job *other = owner_other(self, job);
+    struct job *other = in_its_way(self, job);
     if (other) {
-        char *text = alloc_format("job %lld (%s) renders to the same files: %s",
-                                  (long long)other->row.job, other->name, other->output);
-        json_array_append_new(job->open, question("output-in-use", text,
-                                                  "-o PATTERN, or wait: it goes on by itself when "
-                                                  "that job has ended"));
+        json_array_append_new(job->open, ask_output(other));
     }
     size_t warnings = json_array_size(job->row.warnings);
     if (job->strict && warnings > 0 && !job->row.warnings_accepted) {
@@ -73,6 +129,7 @@ json_t *questions_open(queue_t *self, struct job *job)
 void questions_settle(queue_t *self, struct queue_now now, struct job *job)
 {
     json_t *open = questions_open(self, job);
+    keep_output_question(job);
     if (json_array_size(open) == 0) {
         bool held = job->row.state == JOB_HELD;
         job_move(self, now, job, JOB_ACTIVE);

@@ -42,7 +42,7 @@ static void equal_words_are_kept_once(void **state)
 {
     struct words words = { 0 };
     const char *kept[300];
-    char text[16];
+    char text[32];
     (void)state;
     assert_null(words_find(&words, "word 1"));
     for (int i = 0; i < 300; i++) {

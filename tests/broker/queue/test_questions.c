@@ -138,6 +138,27 @@ static void another_file_on_the_same_output_is_held_until_it_is_free(void **stat
     sim_check(sim);
 }
 
+static void a_held_job_does_not_slip_in_while_the_other_is_paused(void **state)
+{
+    struct sim *sim = *state;
+    struct queue_error error;
+    int64_t first = sim_inspected(sim, "/a", sim_found(1, 5), NULL, NULL);
+    int64_t second = sim_inspected(sim, "/b", sim_found(1, 5), NULL, NULL);
+    assert_int_equal(queue_pause(sim->queue, sim->now, first, &error), QUEUE_OK);
+    sim_turn(sim);
+    assert_int_equal(sim_job(sim, second).row->state, JOB_HELD);
+    sim_restart(sim);
+    assert_string_equal(code_of(sim, second), "output-in-use");
+    int64_t third = sim_inspected(sim, "/c", sim_found(1, 5), NULL, NULL);
+    assert_int_equal(sim_job(sim, third).row->state, JOB_ACTIVE); /* a new one may */
+    assert_int_equal(queue_cancel(sim->queue, sim->now, third, &error), QUEUE_OK);
+    assert_int_equal(sim_job(sim, second).row->state, JOB_HELD);
+    assert_int_equal(queue_cancel(sim->queue, sim->now, first, &error), QUEUE_OK);
+    assert_int_equal(sim_job(sim, second).row->state, JOB_ACTIVE);
+    sim_turn(sim);
+    sim_check(sim);
+}
+
 static void the_same_scene_waits_for_the_elder(void **state)
 {
     struct sim *sim = *state;
@@ -331,6 +352,7 @@ int main(void)
         TEST(an_answer_that_changes_the_picture_wants_another_inspection),
         TEST(strict_holds_a_job_for_its_warnings),
         TEST(another_file_on_the_same_output_is_held_until_it_is_free),
+        TEST(a_held_job_does_not_slip_in_while_the_other_is_paused),
         TEST(the_same_scene_waits_for_the_elder),
         TEST(a_job_that_comes_back_finds_its_output_taken),
         TEST(names_overlap_whatever_their_width),
