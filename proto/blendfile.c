@@ -64,13 +64,13 @@ static ssize_t read_plain(struct source *self, char *out, size_t size)
 }
 
 /* Damaged or cut packed bytes end the stream: what is missing then shows in the blocks. */
-static ssize_t read_gzip(struct source *self, char *out, size_t size)
+static ssize_t read_gzip(struct source *self, void *out, size_t size)
 {
     int rc = gzread(self->gzip, out, (unsigned)size);
     return rc < 0 ? 0 : rc;
 }
 
-static ssize_t read_zstd(struct source *self, char *out, size_t size)
+static ssize_t read_zstd(struct source *self, void *out, size_t size)
 {
     ZSTD_outBuffer unpacked = { out, size, 0 };
     while (unpacked.pos < size) {

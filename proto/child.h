@@ -76,7 +76,7 @@ int child_output(const child_t *self);
  * Send SIGTERM, SIGKILL or any other signal to the group (the child alone if it has no group of
  * its own). Nothing happens when it has ended.
  */
-void child_terminate(child_t *self, int signal);
+void child_terminate(child_t *self, int number);
 
 /* Fetch how it ended, without waiting: 0 or CHILD_RUNNING. Again: the same answer. */
 int child_reap(child_t *self, struct child_end *out);

@@ -1,5 +1,6 @@
 #include "proto/device_name.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,36 +123,41 @@ static const char *parse_numbers(struct piece piece, struct device_spec *out)
     return NULL;
 }
 
+/* dddd:bb:dd.f or dddddddd:bb:dd.f, all hex but the function, which is 0 to 7. */
+static bool is_pci_address(const char *text)
+{
+    static const char form[] = ":hh:hh.o";
+    size_t domain = strcspn(text, ":");
+    if ((domain != 4 && domain != 8) || strspn(text, hex_digits) != domain ||
+        strlen(text) != domain + strlen(form)) {
+        return false;
+    }
+    for (size_t i = 0; form[i]; i++) {
+        const char *allowed = form[i] == 'h' ? hex_digits : form[i] == 'o' ? "01234567" : NULL;
+        char c = text[domain + i];
+        if (allowed ? !strchr(allowed, c) : c != form[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* [domain:]bus:device.function -> pci:dddd:bb:dd.f in lower case, NULL when it is none. */
 static char *pci_name(struct piece piece)
 {
     char text[32];
-    if (piece.size >= sizeof text - 8) {
+    if (piece.size >= sizeof text) {
         return NULL;
     }
     memcpy(text, piece.text, piece.size);
     text[piece.size] = '\0';
+    for (char *at = text; *at; at++) {
+        *at = (char)tolower((unsigned char)*at);
+    }
     const char *colon = strchr(text, ':');
     bool has_domain = colon && strchr(colon + 1, ':');
-    char whole[48];
-    (void)snprintf(whole, sizeof whole, "%s%s", has_domain ? "" : "0000:", text);
-    size_t domain = strcspn(whole, ":");
-    bool good = (domain == 4 || domain == 8) && strspn(whole, hex_digits) == domain &&
-                strlen(whole) == domain + 8;
-    static const char form[] = ":hh:hh.d";
-    for (size_t i = 0; good && form[i]; i++) {
-        char c = whole[domain + i];
-        good = form[i] == 'h'   ? strchr(hex_digits, c) != NULL
-               : form[i] == 'd' ? c >= '0' && c <= '7'
-                                : c == form[i];
-    }
-    if (!good) {
-        return NULL;
-    }
-    for (char *at = whole; *at; at++) {
-        *at = *at >= 'A' && *at <= 'F' ? (char)(*at + 'a' - 'A') : *at;
-    }
-    return alloc_format("pci:%s", whole);
+    CLEANUP(cleanup_free) char *whole = alloc_format("%s%s", has_domain ? "" : "0000:", text);
+    return is_pci_address(whole) ? alloc_format("pci:%s", whole) : NULL;
 }
 
 /* GPU-... and MIG-... as the driver prints them. */

@@ -67,14 +67,14 @@ static int64_t mtime_of(const struct stat *st)
 
 int filehash(const char *path, char hex[FILEHASH_DIGITS + 1])
 {
-    struct stat st;
+    struct stat st = { 0 };
     CLEANUP(cleanup_fd) int fd = open_file(path, &st);
     return fd < 0 ? fd : hash_descriptor(fd, hex);
 }
 
 int filehash_facts(const char *path, struct filehash_facts *out)
 {
-    struct stat before;
+    struct stat before = { 0 };
     CLEANUP(cleanup_fd) int fd = open_file(path, &before);
     if (fd < 0) {
         return fd;

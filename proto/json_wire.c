@@ -404,12 +404,13 @@ int wire_encode(const json_t *body, void **data, size_t *size)
     if (!json_is_object(body)) {
         return -EINVAL;
     }
-    CLEANUP(msgpack_sbuffer_destroy) msgpack_sbuffer buffer;
+    msgpack_sbuffer buffer;
     msgpack_sbuffer_init(&buffer);
     msgpack_packer packer;
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     int rc = pack(&packer, body, 0);
     if (rc != 0) {
+        msgpack_sbuffer_destroy(&buffer);
         return rc == -E2BIG ? rc : -ENOMEM;
     }
     *size = buffer.size;

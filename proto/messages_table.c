@@ -4,7 +4,7 @@
 #include "proto/ranges.h"
 
 #define TEXT_MAX WIRE_STRING_BYTES
-#define FLAT_MAX (3 * RANGES_MAX)
+#define FLAT_MAX ((int64_t)3 * RANGES_MAX)
 
 #define INT(k, lo, hi)                                                                             \
     {                                                                                              \
@@ -83,6 +83,7 @@ enum {
     BLENDERS_MAX = 32,
     HOLDING_MAX = 8,
     REPORTS_MAX = 8,
+    SETTLED_MAX = 2 * REPORTS_MAX,
     WANT_MAX = 4,
     GRANTS_MAX = 4,
     FILES_MAX = 64,
@@ -247,7 +248,7 @@ static const struct message_shape grant_shape = { .fields = grant_fields,
                                                   .choices = grant_choices };
 
 SHAPE(answer_shape, ID("seq"), ID("session"), HEX("farm", 16), INT("park_ms", 0, 600000),
-      MAP("orders", orders_shape), MAPS("settled", settled_shape, 2 * REPORTS_MAX),
+      MAP("orders", orders_shape), MAPS("settled", settled_shape, SETTLED_MAX),
       INTS("stale", HOLDING_MAX + REPORTS_MAX), MAPS("grants", grant_shape, GRANTS_MAX),
       MAP_OPT("job", description_shape));
 

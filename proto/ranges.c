@@ -14,16 +14,22 @@ static bool in_limits(int64_t frame)
     return frame >= -RANGES_FRAME_MAX && frame <= RANGES_FRAME_MAX;
 }
 
+/* Room for one more: it is full at every power of two. */
+static void make_room(struct ranges *self)
+{
+    if ((self->count & (self->count - 1)) == 0) {
+        size_t room = self->count ? 2 * self->count : 1;
+        self->items = alloc_resize(self->items, room, sizeof *self->items);
+    }
+}
+
 int ranges_add(struct ranges *self, int64_t first, int64_t last, int64_t step)
 {
     if (!in_limits(first) || !in_limits(last) || first > last || step < 1 || step > INT32_MAX ||
         self->count >= RANGES_TEXT_ITEMS) {
         return RANGES_WRONG;
     }
-    if ((self->count & (self->count - 1)) == 0) { /* full at every power of two */
-        size_t room = self->count ? 2 * self->count : 1;
-        self->items = alloc_resize(self->items, room, sizeof *self->items);
-    }
+    make_room(self);
     int64_t reached = first + (last - first) / step * step;
     self->items[self->count++] = (struct ranges_item){
         .first = (int32_t)first,
@@ -43,9 +49,8 @@ void ranges_copy(const struct ranges *self, struct ranges *out)
 {
     struct ranges copy = { .words = self->words };
     for (size_t i = 0; i < self->count; i++) {
-        const struct ranges_item *item = &self->items[i];
-        (void)ranges_add(&copy, item->first, item->last, item->step); /* it was in the limits */
-        copy.items[i].before = item->before;
+        make_room(&copy);
+        copy.items[copy.count++] = self->items[i];
     }
     *out = copy;
 }

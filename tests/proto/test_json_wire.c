@@ -149,7 +149,8 @@ static void a_string_over_the_limit_is_refused(void **state)
 {
     (void)state;
     char *bytes = alloc_zero(5000, 1);
-    memcpy(bytes, "\x81\xa1k\xda\x10\x00", 6);
+    static const char head[6] = { '\x81', '\xa1', 'k', '\xda', 0x10, 0 };
+    memcpy(bytes, head, sizeof head);
     memset(bytes + 6, 'x', 4097);
     assert_int_equal(wire_check(bytes, 6 + 4096, &wire_worker_limits), WIRE_OK);
     bytes[5] = 1;
