@@ -1,6 +1,5 @@
 #include "proto/device_name.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +151,9 @@ static char *pci_name(struct piece piece)
     memcpy(text, piece.text, piece.size);
     text[piece.size] = '\0';
     for (char *at = text; *at; at++) {
-        *at = (char)tolower((unsigned char)*at);
+        if (*at >= 'A' && *at <= 'F') {
+            *at = "abcdef"[*at - 'A'];
+        }
     }
     const char *colon = strchr(text, ':');
     bool has_domain = colon && strchr(colon + 1, ':');
