@@ -1,0 +1,433 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/store.h"
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "temp_folder.h"
+
+struct place {
+    char *folder;
+    char *ledger;
+    store_t *store;
+};
+
+static int set_up(void **state)
+{
+    struct place *place = alloc_zero(1, sizeof *place);
+    place->folder = temp_folder_new();
+    place->ledger = temp_folder_path(place->folder, "ledger.db");
+    *state = place;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct place *place = *state;
+    store_close(&place->store);
+    temp_folder_remove(&place->folder);
+    free(place->ledger);
+    free(place);
+    return 0;
+}
+
+static void open_again(struct place *place)
+{
+    store_close(&place->store);
+    char *text = NULL;
+    assert_int_equal(store_open(place->ledger, STORE_SERVE, &place->store, &text), 0);
+    assert_null(text);
+}
+
+/* Opening is refused with a text that holds words. */
+static void refused_with(struct place *place, int outcome, const char *words)
+{
+    CLEANUP(cleanup_free) char *text = NULL;
+    assert_int_equal(store_open(place->ledger, STORE_SERVE, &place->store, &text), outcome);
+    assert_null(place->store);
+    assert_non_null(text);
+    assert_non_null(strstr(text, place->ledger));
+    assert_non_null(strstr(text, words));
+}
+
+static void run_sql(struct place *place, const char *text)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(place->ledger, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static json_t *spec(void)
+{
+    return json_pack("{s:s, s:{}}", "file", "/scenes/shot.blend", "options");
+}
+
+static void apply(store_t *store, struct change *change)
+{
+    assert_int_equal(store_apply(store, change, 1, NULL, 0), 0);
+}
+
+static void put_frame(store_t *store, enum frame_state state, json_t *proof)
+{
+    struct change change = {
+        .kind = CHANGE_FRAME_PUT,
+        .as.frame = { .job = 1, .frame = 7, .state = state, .ms = -1, .bytes = -1, .proof = proof },
+    };
+    apply(store, &change);
+}
+
+static void count_row(void *arg, const char *state, int64_t count)
+{
+    (void)state;
+    *(int64_t *)arg += count;
+}
+
+static int64_t rows_of(store_t *store, const char *table)
+{
+    int64_t rows = 0;
+    assert_int_equal(store_count_states(store, table, count_row, &rows), 0);
+    return rows;
+}
+
+static void the_farm_id_is_made_once_and_the_file_is_private(void **state)
+{
+    struct place *place = *state;
+    mode_t old = umask(077); /* as main does */
+    open_again(place);
+    umask(old);
+    char first[17];
+    (void)snprintf(first, sizeof first, "%s", store_farm(place->store));
+    assert_int_equal(strlen(first), 16);
+    open_again(place);
+    assert_string_equal(store_farm(place->store), first);
+    struct stat info;
+    assert_int_equal(stat(place->ledger, &info), 0);
+    assert_int_equal(info.st_mode & 077, 0);
+}
+
+static void every_word_of_a_life_cycle_can_be_written(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    CLEANUP(cleanup_json) json_t *shot = spec();
+    for (int i = 0; i < JOB_STATES; i++) {
+        struct change change = { .kind = CHANGE_JOB_PUT,
+                                 .as.job = { .job = i + 1,
+                                             .state = (enum job_state)i,
+                                             .spec = shot,
+                                             .claim_kind = i % 2 ? CLAIM_INSPECT : CLAIM_SWEEP,
+                                             .bound_kind = (enum device_kind)(i % 3) } };
+        apply(place->store, &change);
+    }
+    int32_t number = 0;
+    for (int i = 0; i < FRAME_STATES; i++) {
+        for (int k = 0; k < OUTCOME_INSPECTED; k++) {
+            struct change change = { .kind = CHANGE_FRAME_PUT,
+                                     .as.frame = { .job = 1,
+                                                   .frame = number++,
+                                                   .state = (enum frame_state)i,
+                                                   .outcome = (enum claim_outcome)k } };
+            apply(place->store, &change);
+        }
+    }
+    assert_int_equal(rows_of(place->store, "job"), JOB_STATES);
+    assert_int_equal(rows_of(place->store, "frame"), number);
+    struct change gone = { .kind = CHANGE_JOB_DELETE, .as.job_id = 1 };
+    apply(place->store, &gone);
+    assert_int_equal(rows_of(place->store, "frame"), 0);
+}
+
+static void a_proof_stays_until_the_frame_is_not_done_any_more(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    CLEANUP(cleanup_json) json_t *proof = json_pack("[{s:s}]", "path", "/r/a.png");
+    put_frame(place->store, FRAME_DONE, proof);
+    put_frame(place->store, FRAME_DONE, NULL);
+    open_again(place);
+    CLEANUP(cleanup_json) json_t *read = NULL;
+    assert_int_equal(store_proof(place->store, 1, 7, &read), 0);
+    assert_true(json_equal(read, proof));
+
+    json_t *none = NULL;
+    put_frame(place->store, FRAME_WAITING, NULL);
+    assert_int_equal(store_proof(place->store, 1, 7, &none), STORE_NONE);
+    assert_int_equal(store_proof(place->store, 1, 8, &none), STORE_NONE);
+}
+
+struct seen {
+    int64_t ids[8];
+    int32_t frames[8];
+    size_t count;
+};
+
+static bool see(void *arg, const struct store_event *event)
+{
+    struct seen *seen = arg;
+    seen->ids[seen->count] = event->id;
+    seen->frames[seen->count++] = event->frame;
+    return true;
+}
+
+static struct seen events_of(store_t *store, struct store_filter filter)
+{
+    struct seen seen = { 0 };
+    filter.limit = filter.limit ? filter.limit : 8;
+    assert_int_equal(store_events(store, &filter, see, &seen), 0);
+    return seen;
+}
+
+static void events_are_numbered_and_found_by_job_and_frame(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    struct change changes[4];
+    for (int i = 0; i < 4; i++) {
+        changes[i] = (struct change){ .kind = CHANGE_EVENT,
+                                      .as.event = { .word = EVENT_FRAME_DONE,
+                                                    .at = 1000 + i,
+                                                    .job = 1 + i / 2,
+                                                    .frame = i % 2 ? i : EVENT_NO_FRAME } };
+    }
+    assert_int_equal(store_apply(place->store, changes, 4, NULL, 0), 0);
+    assert_int_equal(store_last_event(place->store), 4);
+    open_again(place);
+    assert_int_equal(store_last_event(place->store), 4);
+
+    struct seen all = events_of(place->store, (struct store_filter){ 0 });
+    assert_int_equal(all.count, 4);
+    assert_int_equal(all.frames[0], EVENT_NO_FRAME);
+    assert_int_equal(events_of(place->store, (struct store_filter){ .after = 3 }).ids[0], 4);
+    assert_int_equal(events_of(place->store, (struct store_filter){ .limit = 2 }).count, 2);
+    assert_int_equal(events_of(place->store, (struct store_filter){ .job = 2 }).ids[0], 3);
+    struct store_filter frame = { .job = 2, .one_frame = true, .frame = 3 };
+    assert_int_equal(events_of(place->store, frame).count, 1);
+}
+
+static void answered_requests_are_found_again(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    CLEANUP(cleanup_json) json_t *body = json_pack("{s:i}", "job", 12);
+    struct store_request request = { .key = "k", .hash = "h", .answer = body, .at_ms = 5 };
+    assert_int_equal(store_apply(place->store, NULL, 0, &request, 1), 0);
+    open_again(place);
+    CLEANUP(cleanup_free) char *hash = NULL;
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    assert_int_equal(store_request(place->store, "k", &hash, &answer), 0);
+    assert_string_equal(hash, "h");
+    assert_true(json_equal(answer, body));
+    assert_int_equal(store_request(place->store, "other", &hash, &answer), STORE_NONE);
+
+    bool more = true;
+    assert_int_equal(store_prune(place->store, 6, 0, &more), 0);
+    assert_false(more);
+    char *no_hash = NULL;
+    json_t *no_answer = NULL;
+    assert_int_equal(store_request(place->store, "k", &no_hash, &no_answer), STORE_NONE);
+}
+
+static void old_events_are_forgotten_a_piece_at_a_time(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    enum { OLD = STORE_PRUNE_ROWS + 10, ALL = OLD + 5 };
+    struct change *changes = alloc_zero(ALL, sizeof *changes);
+    for (int i = 0; i < ALL; i++) {
+        changes[i].kind = CHANGE_EVENT;
+        changes[i].as.event = (struct change_event){ .word = EVENT_JOB_ADDED,
+                                                     .at = i < OLD ? 1 : 100,
+                                                     .frame = EVENT_NO_FRAME };
+    }
+    assert_int_equal(store_apply(place->store, changes, ALL, NULL, 0), 0);
+    free(changes);
+    bool more = false;
+    assert_int_equal(store_prune(place->store, 0, 50, &more), 0);
+    assert_true(more);
+    assert_int_equal(store_prune(place->store, 0, 50, &more), 0);
+    assert_false(more);
+    int64_t left = 0;
+    assert_int_equal(store_count(place->store, "event", &left), 0);
+    assert_int_equal(left, 5);
+}
+
+static void pictures_of_formats_without_a_stamp_are_remembered(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    CLEANUP(cleanup_json) json_t *shot = spec();
+    CLEANUP(cleanup_json) json_t *found = json_pack("{s:s, s:b}", "digest", "abc", "stamped", 0);
+    struct change job = { .kind = CHANGE_JOB_PUT,
+                          .as.job = { .job = 1,
+                                      .spec = shot,
+                                      .found = found,
+                                      .claim_kind = CLAIM_INSPECT,
+                                      .claim_outcome = OUTCOME_INSPECTED,
+                                      .bound_blender = 304 } };
+    apply(place->store, &job);
+    CLEANUP(cleanup_json)
+    json_t *proof = json_pack("[{s:s, s:i, s:I, s:i}]", "path", "/r/a.bmp", "bytes", 10, "mtime_ns",
+                              (json_int_t)1700000000000000001, "inode", 3);
+    put_frame(place->store, FRAME_DONE, proof);
+    CLEANUP(cleanup_json) json_t *picture = NULL;
+    assert_int_equal(store_picture(place->store, "/r/a.bmp", &picture), 0);
+    assert_string_equal(json_string_value(json_object_get(picture, "digest")), "dblend:abc:3.4");
+    assert_true(json_integer_value(json_object_get(picture, "mtime_ns")) == 1700000000000000001);
+
+    json_object_set_new(found, "stamped", json_true());
+    apply(place->store, &job);
+    json_object_set_new(json_array_get(proof, 0), "path", json_string("/r/b.png"));
+    put_frame(place->store, FRAME_DONE, proof);
+    json_t *none = NULL;
+    assert_int_equal(store_picture(place->store, "/r/b.png", &none), STORE_NONE);
+}
+
+static void a_newer_ledger_is_refused_and_left_alone(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    store_close(&place->store);
+    run_sql(place, "PRAGMA user_version = 99");
+    refused_with(place, STORE_REFUSED, "newer dblend");
+    run_sql(place, "PRAGMA user_version = 1");
+    open_again(place);
+}
+
+static void another_database_is_refused(void **state)
+{
+    struct place *place = *state;
+    run_sql(place, "CREATE TABLE recipe(name TEXT)");
+    refused_with(place, STORE_REFUSED, "no dblend ledger");
+}
+
+static void a_file_that_is_no_database_is_refused(void **state)
+{
+    struct place *place = *state;
+    FILE *file = fopen(place->ledger, "w");
+    for (int i = 0; i < 1000; i++) {
+        fputs("this is a text that somebody saved there\n", file);
+    }
+    fclose(file);
+    refused_with(place, STORE_REFUSED, "damaged");
+}
+
+static void a_damaged_ledger_is_refused(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    struct change change = { .kind = CHANGE_EVENT,
+                             .as.event = { .word = EVENT_JOB_ADDED, .frame = EVENT_NO_FRAME } };
+    for (int i = 0; i < 500; i++) {
+        apply(place->store, &change);
+    }
+    store_close(&place->store);
+    int fd = open(place->ledger, O_RDWR);
+    assert_true(fd >= 0);
+    char junk[4096];
+    memset(junk, 0x5a, sizeof junk);
+    for (off_t page = 2; page < 12; page++) {
+        assert_int_equal(pwrite(fd, junk, sizeof junk, page * 4096), sizeof junk);
+    }
+    close(fd);
+    refused_with(place, STORE_REFUSED, "damaged");
+}
+
+static void a_ledger_that_another_process_has_is_refused(void **state)
+{
+    struct place *place = *state;
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail before it kills us */
+        open_again(place);
+        (void)!write(pipes[1], "x", 1);
+        (void)pause();
+        _exit(0);
+    }
+    char byte = 0;
+    assert_int_equal(read(pipes[0], &byte, 1), 1);
+    char words[64];
+    (void)snprintf(words, sizeof words, "process %d", (int)child);
+    refused_with(place, STORE_HELD, words);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    open_again(place); /* kill -9 frees it at once */
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void looking_makes_no_ledger(void **state)
+{
+    struct place *place = *state;
+    char *text = NULL;
+    assert_true(store_open(place->ledger, STORE_LOOK, &place->store, &text) < 0);
+    assert_int_not_equal(access(place->ledger, F_OK), 0);
+}
+
+/* A limit on the size of files stands for a full disk: writes fail, all of them, until it goes. */
+static void a_failed_transaction_leaves_nothing_and_may_be_repeated(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    struct rlimit tight = { .rlim_cur = 1, .rlim_max = old.rlim_max };
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct change change = { .kind = CHANGE_EVENT,
+                             .as.event = { .word = EVENT_JOB_ADDED, .frame = EVENT_NO_FRAME } };
+
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    int rc = store_apply(place->store, &change, 1, NULL, 0);
+    int again = store_apply(place->store, &change, 1, NULL, 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, handler);
+    assert_true(rc < 0);
+    assert_true(again < 0);
+
+    assert_int_equal(store_last_event(place->store), 0);
+    apply(place->store, &change);
+    open_again(place);
+    assert_int_equal(store_last_event(place->store), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_farm_id_is_made_once_and_the_file_is_private),
+        TEST(every_word_of_a_life_cycle_can_be_written),
+        TEST(a_proof_stays_until_the_frame_is_not_done_any_more),
+        TEST(events_are_numbered_and_found_by_job_and_frame),
+        TEST(answered_requests_are_found_again),
+        TEST(old_events_are_forgotten_a_piece_at_a_time),
+        TEST(pictures_of_formats_without_a_stamp_are_remembered),
+        TEST(a_newer_ledger_is_refused_and_left_alone),
+        TEST(another_database_is_refused),
+        TEST(a_file_that_is_no_database_is_refused),
+        TEST(a_damaged_ledger_is_refused),
+        TEST(a_ledger_that_another_process_has_is_refused),
+        TEST(looking_makes_no_ledger),
+        TEST(a_failed_transaction_leaves_nothing_and_may_be_repeated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
