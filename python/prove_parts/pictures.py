@@ -44,7 +44,16 @@ class Picture:
 
 def read(path, decode=True):
     """Reads a picture. BadPicture unless it is whole; without `decode` only the header is read."""
-    source = oiio.ImageInput.open(path)
+    if "?" not in path:
+        return _read(path, path, decode)
+    # OpenImageIO takes what follows a question mark for options.
+    with open(path, "rb") as stream:
+        return _read(path, "/proc/self/fd/%d" % stream.fileno(), decode)
+
+
+def _read(path, readable, decode):
+    """read() of a path by a name that OpenImageIO can open."""
+    source = oiio.ImageInput.open(readable)
     if source is None:
         raise BadPicture(_first_line(oiio.geterror()) or "not a picture")
     try:

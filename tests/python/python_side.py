@@ -176,7 +176,8 @@ def picture(path, digest=DIGEST, width=32, height=18, channels=4, kind="uint8", 
             seed=0, subimages=1):
     """Writes a picture of noise (or of one value) in place, as Blender does."""
     extension = os.path.splitext(str(path))[1]
-    scratch = str(path) + ".made" + extension
+    folder = os.path.dirname(str(path))
+    scratch = os.path.join(folder, "scratch" + (".png" if extension == ".tmp" else extension))
     out = oiio.ImageOutput.create(scratch)
     specs = []
     for _ in range(subimages):

@@ -1,0 +1,164 @@
+"""prove.py over whole folders: the survey before a job and the sweep after it."""
+
+import os
+import time
+
+import pytest
+
+from python_side import DIGEST, FARM, OTHER_DIGEST, names_in, picture
+
+OTHER_FARM = "fedcba9876543210"
+
+
+def outputs(out, head="f_", digits=4, tail=".png", view=""):
+    return [{"view": view, "head": str(out / head), "digits": digits, "tail": tail}]
+
+
+def survey(prover, out, frames=(1, 100, 1), **more):
+    request = {"outputs": outputs(out), "frames": list(frames), "digest": DIGEST,
+               "stamped": True, "blend_mtime_ns": 10**18, "width": 32, "height": 18}
+    request.update(more)
+    answer = prover.ask(do="survey", **request)
+    assert answer["is"] == "survey"
+    return answer
+
+
+def test_a_survey_counts_by_origin(prover, out):
+    assert survey(prover, out)["unknown"] == 0
+    out.mkdir()
+    for name in ("f_0001.png", "f_0002.png"):
+        picture(out / name)
+    picture(out / "f_0003.png", digest=OTHER_DIGEST)
+    picture(out / "f_0004.png", digest=None)
+    for name in ("f_0005.png", "f_0006.png"):
+        picture(out / name, digest=None)
+        os.utime(out / name, (1, 1))
+    picture(out / "f_0007.png", digest=None, width=8)
+    (out / "f_0008.png").write_bytes(b"")
+    (out / "f_0009.png").write_bytes(b"no picture")
+    (out / "f_0010.png").mkdir()
+    answer = survey(prover, out)
+    assert (answer["same"], answer["other"], answer["unknown"]) == (3, 1, 3)
+    assert answer["first"] == str(out / "f_0005.png")
+
+
+def test_a_survey_looks_at_the_jobs_own_frames_only(prover, out):
+    out.mkdir()
+    for name in ("f_0001.png", "f_0002.png", "f_0003.png", "f_12345.png", "f_-005.png",
+                 "f_-0005.png", "f_00004.png", "f_.png", "g_0001.png", "f_0001.exr", "f_0001x.png"):
+        picture(out / name, digest=OTHER_DIGEST)
+    assert survey(prover, out, (1, 3, 2))["other"] == 2
+    assert survey(prover, out, (-10, -1, 1, 2, 20000, 1))["other"] == 4
+    assert survey(prover, out, (-1000, 100000, 5))["other"] == 2  # -5 and 12345
+    assert survey(prover, out, ())["other"] == 0
+
+
+def test_a_survey_knows_the_ledger(prover, out):
+    out.mkdir()
+    path = out / "f_0001.png"
+    picture(path, digest=None)
+    os.utime(path, (1, 1))
+    status = path.stat()
+    row = {"path": str(path), "size": status.st_size, "mtime_ns": status.st_mtime_ns,
+           "inode": status.st_ino}
+    assert survey(prover, out)["unknown"] == 1
+    assert survey(prover, out, known=[dict(row, digest=DIGEST)])["same"] == 1
+    assert survey(prover, out, known=[dict(row, digest=OTHER_DIGEST)])["other"] == 1
+
+
+def test_a_survey_of_many_pictures_is_quick(prover, out):
+    out.mkdir()
+    data = picture(out / "f_0001.png", digest=None)
+    for number in range(2, 1001):
+        (out / f"f_{number:04d}.png").write_bytes(data)
+    started = time.monotonic()
+    assert survey(prover, out, (1, 1000000, 1))["same"] == 1000
+    assert time.monotonic() - started < 5
+
+
+def sweep(prover, out, **more):
+    answer = prover.ask(do="sweep", outputs=outputs(out), **more)
+    assert answer["is"] == "swept"
+    return answer["warnings"]
+
+
+def test_a_sweep_removes_what_dead_claims_left(provers, out):
+    dead = provers()
+    for claim in (1, 2):
+        dead.take(claim, out / f"f_000{claim}.png")
+    dead.kill()
+    prover = provers()
+    picture(out / "f_0003.png")
+    assert sweep(prover, out, claim=9) == []
+    assert names_in(out) == ["f_0003.png"]
+
+
+def test_a_sweep_spares_what_lives_and_what_is_not_ours(provers, out):
+    prover, other = provers(), provers(farm=OTHER_FARM)
+    prover.take(5, out / "f_0001.png")
+    other.take(1, out / "f_0002.png")
+    dead = provers()
+    dead.take(8, out / "f_0003.png")
+    dead.kill()
+    (out / f".g_0001.{FARM}.1.png").write_bytes(b"of another job")
+    (out / "f_0004.png").write_bytes(b"")
+    before = names_in(out)
+    assert sweep(prover, out, claim=6) == []
+    assert names_in(out) == before
+    assert sweep(prover, out) == []
+    assert names_in(out) == sorted(set(before) - {f".f_0003.{FARM}.8.png", "f_0003.png"})
+
+
+def test_a_sweep_never_touches_a_picture(provers, out):
+    """A dead temporary file beside a whole picture of somebody else."""
+    dead = provers()
+    dead.take(1, out / "f_0001.png")
+    dead.kill()
+    data = picture(out / "f_0001.png")
+    assert sweep(provers(), out, claim=2) == []
+    assert names_in(out) == ["f_0001.png"]
+    assert (out / "f_0001.png").read_bytes() == data
+
+
+def test_a_sweep_of_views(provers, out):
+    dead = provers()
+    dead.take(1, (out / "f_0001_L.png", "_L"), (out / "f_0001_R.png", "_R"))
+    dead.kill()
+    both = outputs(out, tail="_L.png", view="_L") + outputs(out, tail="_R.png", view="_R")
+    assert provers().ask(do="sweep", outputs=both, claim=2)["warnings"] == []
+    assert names_in(out) == []
+
+
+def test_a_sweep_puts_back_what_lies_aside(prover, out):
+    """A prover was killed between renaming a file aside and looking at it."""
+    out.mkdir()
+    data = picture(out / "scratch.png")
+    os.rename(out / "scratch.png", out / f".f_0001.{FARM}.3.aside.png")
+    (out / f".f_0002.{FARM}.3.aside.png").write_bytes(b"")
+    newer = picture(out / "f_0003.png", seed=5)
+    picture(out / f".f_0003.{FARM}.3.aside.png")
+    assert sweep(prover, out, claim=9) == []
+    assert names_in(out) == ["f_0001.png", "f_0003.png"]
+    assert (out / "f_0001.png").read_bytes() == data
+    assert (out / "f_0003.png").read_bytes() == newer
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_sweep_removes_the_kept_file_and_the_link_to_its_caches(prover, out, tmp_path, there):
+    kept = tmp_path / f".shot.blend.{FARM}.{'a' * 64}.blend"
+    link = tmp_path / f"blendcache_.shot.blend.{FARM}.{'a' * 64}"
+    (tmp_path / "blendcache_shot").mkdir()
+    if there:
+        kept.write_text("kept")
+        link.symlink_to("blendcache_shot")
+    assert sweep(prover, out, kept=str(kept), cache_link=str(link)) == []
+    assert not kept.exists() and not link.is_symlink()
+    assert (tmp_path / "blendcache_shot").is_dir()
+
+
+def test_a_sweep_removes_nothing_that_does_not_look_like_ours(prover, out, tmp_path):
+    original = tmp_path / "shot.blend"
+    original.write_text("the work of a year")
+    (tmp_path / "blendcache_shot").mkdir()
+    sweep(prover, out, kept=str(original), cache_link=str(tmp_path / "blendcache_shot"))
+    assert original.exists() and (tmp_path / "blendcache_shot").is_dir()
