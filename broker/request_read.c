@@ -6,13 +6,11 @@
 #include "broker/requests.h"
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
-#include "proto/json_wire.h"
 #include "proto/messages.h"
 
 enum {
     LIST_LIMIT = 1000,
     EVENT_LIMIT = 5000,
-    OUTPUT_BYTES = 65536,
     DAY_MS = 24 * 60 * 60 * 1000,
 };
 
@@ -20,13 +18,6 @@ static json_t *no_such_job(int64_t job)
 {
     CLEANUP(cleanup_free) char *text = alloc_format("job %" PRId64 ": no such job", job);
     return requests_error("no-such-job", text, "dblend list --all shows all jobs", job);
-}
-
-static json_t *ledger_fault(int rc)
-{
-    CLEANUP(cleanup_free)
-    char *text = alloc_format("the ledger cannot be read: %s", strerror(-rc));
-    return requests_error("ledger", text, "look at the broker's messages", 0);
 }
 
 static int limit_of(const struct request *request, int most)
@@ -108,7 +99,7 @@ json_t *request_frames(const struct request *request)
         CLEANUP(cleanup_json) json_t *proof = NULL;
         int fault = read_proof(broker->store, &row, &proof);
         if (fault < 0) {
-            return ledger_fault(fault);
+            return requests_fault(fault);
         }
         after = row.frame;
         more = json_array_size(frames) == limit ||
@@ -159,7 +150,7 @@ json_t *request_log(const struct request *request)
     }
     if (rc < 0) {
         json_decref(list.events);
-        return ledger_fault(rc);
+        return requests_fault(rc);
     }
     if (json_array_size(list.events) == 0 && !request->last && !only_end) {
         json_decref(list.events);
@@ -168,69 +159,6 @@ json_t *request_log(const struct request *request)
     json_t *answer = requests_ok();
     msg_set(answer, "events", list.events);
     msg_set_int(answer, "last", list.last);
-    return answer;
-}
-
-/*
- * Cuts text into strings that a message may carry, in place: bytes that are no UTF-8 become '?'.
- * Each piece ends at a whole character.
- */
-static json_t *cut_into_pieces(const char *text, size_t size)
-{
-    json_t *pieces = json_array();
-    for (size_t at = 0; at < size;) {
-        size_t length = size - at < WIRE_STRING_BYTES ? size - at : WIRE_STRING_BYTES;
-        while (length > 1 && at + length < size &&
-               ((unsigned char)text[at + length] & 0xc0) == 0x80) {
-            length--;
-        }
-        json_t *holder = json_object();
-        CLEANUP(cleanup_free) char *piece = alloc_bytes(text + at, length);
-        msg_set_str(holder, "text", piece);
-        json_array_append(pieces, json_object_get(holder, "text"));
-        json_decref(holder);
-        at += length;
-    }
-    return pieces;
-}
-
-/* How many bytes at the end are the beginning of a character whose rest comes next time. */
-static size_t split_tail(const char *text, size_t size)
-{
-    for (size_t back = 1; back <= 3 && back <= size; back++) {
-        unsigned char byte = (unsigned char)text[size - back];
-        if (byte >= 0xc0) {
-            size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-            return back < length ? back : 0;
-        }
-        if (byte < 0x80) {
-            return 0;
-        }
-    }
-    return 0;
-}
-
-json_t *request_output(const struct request *request)
-{
-    struct output_place place = {
-        .job = msg_int_or(request->body, "job", 0),
-        .frame = (int32_t)msg_int_or(request->body, "frame", 0),
-        .offset = msg_int_or(request->body, "offset", 0),
-    };
-    CLEANUP(cleanup_free) char *text = alloc_zero(1, OUTPUT_BYTES);
-    size_t size = 0;
-    int rc = output_read(request->broker->output, &place, text, OUTPUT_BYTES, &size);
-    if (rc < 0) {
-        return ledger_fault(rc);
-    }
-    bool more = size == OUTPUT_BYTES;
-    size -= more ? split_tail(text, size) : 0;
-    for (size_t i = 0; i < size; i++) {
-        text[i] = text[i] ? text[i] : '?';
-    }
-    json_t *answer = requests_ok();
-    msg_set(answer, "lines", cut_into_pieces(text, size));
-    msg_set(answer, "next", more ? json_integer(place.offset + (int64_t)size) : json_null());
     return answer;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/messages.h"
 
@@ -75,4 +76,11 @@ json_t *requests_error(const char *code, const char *text, const char *hint, int
         msg_set_int(body, "job", job);
     }
     return body;
+}
+
+json_t *requests_fault(int rc)
+{
+    CLEANUP(cleanup_free)
+    char *text = alloc_format("the ledger cannot be read: %s", strerror(-rc));
+    return requests_error("ledger", text, "look at the broker's messages", 0);
 }

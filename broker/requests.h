@@ -47,6 +47,9 @@ int64_t requests_wait_ms(const struct request_type *type, const json_t *body);
 enum { REQUESTS_HASH_SIZE = 65 };
 void requests_hash(const json_t *body, char out[REQUESTS_HASH_SIZE]);
 
+/* Answer of a reader whom the ledger, or a file beside it, failed; rc is a negative errno. */
+json_t *requests_fault(int rc);
+
 /* Answers: OK without keys yet, ERROR. */
 json_t *requests_ok(void);
 json_t *requests_error(const char *code, const char *text, const char *hint, int64_t job);
@@ -76,7 +79,9 @@ json_t *request_list(const struct request *request);
 json_t *request_show(const struct request *request);
 json_t *request_frames(const struct request *request);
 json_t *request_log(const struct request *request);
-json_t *request_output(const struct request *request);
 json_t *request_wait(const struct request *request);
+
+/* request_output.c */
+json_t *request_output(const struct request *request);
 
 #endif
