@@ -62,8 +62,7 @@ void assign_job(queue_t *self, struct queue_now now, struct worker *worker, stru
     if (worker->job) {
         link_remove(&worker->on_job);
         worker->job->worker_count--;
-        change_event(self, now, EVENT_RENDER_RETURNED, worker->job, EVENT_NO_FRAME, worker->name,
-                     NULL);
+        change_event(self, now, EVENT_RENDER_RETURNED, event_of(worker->job, worker->name), NULL);
         if (worker->job->ordered) {
             self->work = true; /* another one may go on with it */
         }
@@ -73,7 +72,7 @@ void assign_job(queue_t *self, struct queue_now now, struct worker *worker, stru
         assign_stop_moving(worker);
         link_append(&job->workers, &worker->on_job);
         job->worker_count++;
-        change_event(self, now, EVENT_RENDER_STARTED, job, EVENT_NO_FRAME, worker->name, NULL);
+        change_event(self, now, EVENT_RENDER_STARTED, event_of(job, worker->name), NULL);
     }
 }
 

@@ -61,18 +61,28 @@ void change_meta(queue_t *self, const char *key, int64_t value)
     change->as.meta.value = value;
 }
 
-void change_event(queue_t *self, struct queue_now now, enum event_word word, const struct job *job,
-                  int32_t frame, const char *worker, char *text)
+struct event_place event_of(const struct job *job, const char *worker)
+{
+    return (struct event_place){ job ? job->row.job : 0, EVENT_NO_FRAME, worker };
+}
+
+struct event_place event_of_frame(const struct job *job, int32_t frame, const char *worker)
+{
+    return (struct event_place){ job->row.job, frame, worker };
+}
+
+void change_event(queue_t *self, struct queue_now now, enum event_word word,
+                  struct event_place place, char *text)
 {
     struct change *change = add(self, CHANGE_EVENT, 0);
     change->as.event = (struct change_event){
         .word = word,
         .at = now.wall_ms,
-        .job = job ? job->row.job : 0,
-        .frame = frame,
-        .worker = worker,
-        .text = text,
+        .job = place.job,
+        .frame = place.frame,
+        .worker = place.worker,
     };
+    change->as.event.text = text;
 }
 
 /* One row a turn carries a counter: raise it where it stands instead of adding another. */
@@ -142,5 +152,5 @@ void queue_changes_clear(queue_t *self)
 
 void queue_event(queue_t *self, struct queue_now now, enum event_word word, const char *text)
 {
-    change_event(self, now, word, NULL, EVENT_NO_FRAME, NULL, alloc_text(text));
+    change_event(self, now, word, event_of(NULL, NULL), alloc_text(text));
 }

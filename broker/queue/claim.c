@@ -91,7 +91,8 @@ static void give_up_frame(queue_t *self, struct queue_now now, struct claim *cla
     claim_end(self, claim);
     if (job->row.state == JOB_CANCELLED) {
         frame_move(self, job, frame, FRAME_CANCELLED, NULL);
-        change_event(self, now, EVENT_FRAME_CANCELLED, job, frame->number, worker, NULL);
+        change_event(self, now, EVENT_FRAME_CANCELLED, event_of_frame(job, frame->number, worker),
+                     NULL);
     } else if (frame->losses >= LOSSES_MAX) {
         struct frame_more *more = rows_more(job, frame);
         json_decref(more->error);
@@ -100,11 +101,12 @@ static void give_up_frame(queue_t *self, struct queue_now now, struct claim *cla
                                 "look at the worker's log, then dblend retry");
         frame->finished_at = now.wall_ms;
         frame_move(self, job, frame, FRAME_FAILED, NULL);
-        change_event(self, now, EVENT_FRAME_FAILED, job, frame->number, worker,
+        change_event(self, now, EVENT_FRAME_FAILED, event_of_frame(job, frame->number, worker),
                      alloc_text("kills-workers: workers were lost while they rendered it"));
     } else {
         frame_move(self, job, frame, FRAME_WAITING, NULL);
-        change_event(self, now, EVENT_FRAME_RETURNED, job, frame->number, worker, alloc_text(text));
+        change_event(self, now, EVENT_FRAME_RETURNED, event_of_frame(job, frame->number, worker),
+                     alloc_text(text));
     }
 }
 

@@ -23,7 +23,7 @@ static void finish(queue_t *self, struct queue_now now, struct job *job)
     int64_t failed = job->counts.by_state[FRAME_FAILED];
     if (failed == 0) {
         job_move(self, now, job, JOB_DONE);
-        change_event(self, now, EVENT_JOB_DONE, job, EVENT_NO_FRAME, NULL, NULL);
+        change_event(self, now, EVENT_JOB_DONE, event_of(job, NULL), NULL);
         return;
     }
     const struct frame *first = first_failed(job);
@@ -35,7 +35,7 @@ static void finish(queue_t *self, struct queue_now now, struct job *job)
                      (long long)job->counts.total, first ? first->number : 0, why ? why : "?");
     job_set_error(job, code ? code : "script-error", text, "dblend retry puts them back");
     job_move(self, now, job, JOB_FAILED);
-    change_event(self, now, EVENT_JOB_FAILED, job, EVENT_NO_FRAME, NULL, text);
+    change_event(self, now, EVENT_JOB_FAILED, event_of(job, NULL), text);
 }
 
 void job_claim_ended(queue_t *self, struct queue_now now, struct job *job)

@@ -59,7 +59,7 @@ struct class *fit_class(queue_t *self, const struct queue_ready *ready)
     struct class *class = alloc_zero(1, sizeof *class);
     *class = wanted;
     link_init(&class->free);
-    self->classes = alloc_resize(self->classes, self->class_count + 1, sizeof *self->classes);
+    self->classes = alloc_resize(self->classes, self->class_count + 1, sizeof(struct class *));
     self->classes[self->class_count++] = class;
     return class;
 }

@@ -75,7 +75,7 @@ struct frame_row {
  */
 
 /* "waiting", ... also the words of the ledger and of --json */
-const char *frame_state_name(enum frame_state state);
+const char *frame_state_name(enum frame_state value);
 
 /* 0, or -EINVAL for a word that is none */
 int frame_state_parse(const char *name, enum frame_state *out);
@@ -83,7 +83,7 @@ int frame_state_parse(const char *name, enum frame_state *out);
 /* May a frame go from one state to the other? */
 bool frame_may_move(enum frame_state from, enum frame_state to);
 
-const char *claim_outcome_name(enum claim_outcome outcome);
+const char *claim_outcome_name(enum claim_outcome value);
 int claim_outcome_parse(const char *name, enum claim_outcome *out);
 
 #endif

@@ -434,7 +434,7 @@ void job_stop(queue_t *self, struct queue_now now, struct job *job)
     call_in_taken(self, job);
     job->row.stopped = true;
     job_move(self, now, job, JOB_FAILED);
-    change_event(self, now, EVENT_JOB_FAILED, job, EVENT_NO_FRAME, NULL, alloc_text(text));
+    change_event(self, now, EVENT_JOB_FAILED, event_of(job, NULL), alloc_text(text));
 }
 
 void job_set_kept(struct job *job, const char *kept)

@@ -81,7 +81,7 @@ struct job_view {
     int64_t workers;     /* sessions it is assigned to */
 };
 
-const char *job_state_name(enum job_state state);
+const char *job_state_name(enum job_state value);
 int job_state_parse(const char *name, enum job_state *out);
 bool job_may_move(enum job_state from, enum job_state to);
 
@@ -97,9 +97,9 @@ bool job_may_move(enum job_state from, enum job_state to);
 /* done, failed or cancelled */
 bool job_state_ended(enum job_state state);
 
-const char *claim_kind_name(enum claim_kind kind);
+const char *claim_kind_name(enum claim_kind value);
 int claim_kind_parse(const char *name, enum claim_kind *out);
-const char *device_kind_name(enum device_kind kind);
+const char *device_kind_name(enum device_kind value);
 int device_kind_parse(const char *name, enum device_kind *out);
 
 #endif

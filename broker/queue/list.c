@@ -34,9 +34,9 @@ void list_add(struct job_list *self, struct job *job)
     size_t at = place(self, job);
     if (self->count == self->room) {
         self->room = self->room ? self->room * 2 : 16;
-        self->items = alloc_resize(self->items, self->room, sizeof *self->items);
+        self->items = alloc_resize(self->items, self->room, sizeof(struct job *));
     }
-    memmove(self->items + at + 1, self->items + at, (self->count - at) * sizeof *self->items);
+    memmove(self->items + at + 1, self->items + at, (self->count - at) * sizeof(struct job *));
     self->items[at] = job;
     self->count++;
 }
@@ -46,7 +46,7 @@ void list_remove(struct job_list *self, struct job *job)
     size_t at = place(self, job);
     if (at < self->count && self->items[at] == job) {
         self->count--;
-        memmove(self->items + at, self->items + at + 1, (self->count - at) * sizeof *self->items);
+        memmove(self->items + at, self->items + at + 1, (self->count - at) * sizeof(struct job *));
     }
 }
 

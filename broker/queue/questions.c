@@ -72,14 +72,12 @@ static json_t *ask_output(const struct job *other)
     char *text =
         alloc_format("job %lld (%s) renders to the same files: %s", (long long)other->row.job,
                      other->name, other->output ? other->output : "?");
-    json_t *item = question("output-in-use", text,
-                            "-o PATTERN, or wait: it goes on by itself when that job has ended");
-    json_object_set_new(item, "job", json_integer(other->row.job));
-    return item;
+    return question("output-in-use", text,
+                    "-o PATTERN, or wait: it goes on by itself when that job has ended");
 }
 
 /* For whom it is held is in the row, so that a restart knows it too. */
-static void keep_output_question(struct job *job)
+static void keep_output_question(struct job *job, const struct job *other)
 {
     json_t *kept = json_array();
     for (size_t i = 0; i < json_array_size(job->row.questions); i++) {
@@ -88,11 +86,10 @@ static void keep_output_question(struct job *job)
             json_array_append(kept, item);
         }
     }
-    for (size_t i = 0; i < json_array_size(job->open); i++) {
-        json_t *item = json_array_get(job->open, i);
-        if (is_code(item, "output-in-use")) {
-            json_array_append(kept, item);
-        }
+    if (other) {
+        json_t *item = ask_output(other);
+        json_object_set_new(item, "job", json_integer(other->row.job));
+        json_array_append_new(kept, item);
     }
     json_decref(job->row.questions);
     job->row.questions = kept;
@@ -129,12 +126,12 @@ json_t *questions_open(queue_t *self, struct job *job)
 void questions_settle(queue_t *self, struct queue_now now, struct job *job)
 {
     json_t *open = questions_open(self, job);
-    keep_output_question(job);
+    keep_output_question(job, in_its_way(self, job));
     if (json_array_size(open) == 0) {
         bool held = job->row.state == JOB_HELD;
         job_move(self, now, job, JOB_ACTIVE);
         if (held) {
-            change_event(self, now, EVENT_JOB_ACCEPTED, job, EVENT_NO_FRAME, NULL, NULL);
+            change_event(self, now, EVENT_JOB_ACCEPTED, event_of(job, NULL), NULL);
         }
         return;
     }
@@ -148,5 +145,5 @@ void questions_settle(queue_t *self, struct queue_now now, struct job *job)
         return;
     }
     job_move(self, now, job, JOB_HELD);
-    change_event(self, now, EVENT_JOB_HELD, job, EVENT_NO_FRAME, NULL, line);
+    change_event(self, now, EVENT_JOB_HELD, event_of(job, NULL), line);
 }

@@ -32,12 +32,13 @@ queue_t *queue_new(const struct queue_config *config)
 
 static void free_worker(struct worker *worker)
 {
-    while (!link_empty(&worker->claims)) {
-        struct claim *claim = LINK_ITEM(worker->claims.next, struct claim, of_worker);
+    struct link *next;
+    for (struct link *at = worker->claims.next; at != &worker->claims; at = next) {
+        struct claim *claim = LINK_ITEM(at, struct claim, of_worker);
+        next = at->next;
         if (claim->frame) {
             claim->frame->more->live = NULL;
         }
-        link_remove(&claim->of_worker);
         free(claim);
     }
     link_remove(&worker->turn);

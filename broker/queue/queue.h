@@ -102,7 +102,7 @@ int queue_closed_next(queue_t *self, int64_t *session);
 
 /* Description of a job for ANSWER: `found` is left out for an inspection. New reference, NULL if
  * there is no such job. */
-json_t *queue_describe(queue_t *self, int64_t job, enum claim_kind kind);
+json_t *queue_describe(queue_t *self, int64_t number, enum claim_kind kind);
 
 /* The peer cannot be reached (EHOSTUNREACH): the session is lost, its claims come back at once. */
 void queue_gone(queue_t *self, struct queue_now now, int64_t session);
@@ -146,19 +146,19 @@ int queue_submit(queue_t *self, struct queue_now now, json_t *spec, struct queue
 int64_t queue_same(const queue_t *self, const json_t *spec, bool any_frames);
 
 /* job 0 = the whole farm. QUEUE_SAME: was so before. QUEUE_REFUSED: it has ended. */
-int queue_pause(queue_t *self, struct queue_now now, int64_t job, struct queue_error *error);
+int queue_pause(queue_t *self, struct queue_now now, int64_t number, struct queue_error *error);
 
 /*
  * file: NULL, or for --accept-change {size, mtime_ns, hash, kept} of the file as it is now: the
  * job takes these and is inspected again.
  */
-int queue_resume(queue_t *self, struct queue_now now, int64_t job, json_t *file,
+int queue_resume(queue_t *self, struct queue_now now, int64_t number, json_t *file,
                  struct queue_error *error);
-int queue_cancel(queue_t *self, struct queue_now now, int64_t job, struct queue_error *error);
+int queue_cancel(queue_t *self, struct queue_now now, int64_t number, struct queue_error *error);
 
 /* Cancels what is unfinished; the job is not found any more from now on, the row goes with the
  * last claim. */
-int queue_remove(queue_t *self, struct queue_now now, int64_t job, struct queue_error *error);
+int queue_remove(queue_t *self, struct queue_now now, int64_t number, struct queue_error *error);
 
 enum queue_retry {
     RETRY_FAILED, /* failed and cancelled frames */
@@ -167,15 +167,15 @@ enum queue_retry {
 };
 
 /* QUEUE_SAME: nothing to retry. */
-int queue_retry(queue_t *self, struct queue_now now, int64_t job, enum queue_retry what,
+int queue_retry(queue_t *self, struct queue_now now, int64_t number, enum queue_retry what,
                 struct queue_error *error);
-int queue_priority(queue_t *self, struct queue_now now, int64_t job, int32_t priority,
+int queue_priority(queue_t *self, struct queue_now now, int64_t number, int32_t priority,
                    struct queue_error *error);
 
 /* Merge answering options into a held job. 0: no question is open any more (active, or queued for
  * another inspection). QUEUE_REFUSED: still held, error names the first open question; or it is
  * not held. */
-int queue_accept(queue_t *self, struct queue_now now, int64_t job, json_t *options,
+int queue_accept(queue_t *self, struct queue_now now, int64_t number, json_t *options,
                  struct queue_error *error);
 
 /* Forget all ended jobs; how many. */
@@ -183,15 +183,15 @@ int64_t queue_clear(queue_t *self, struct queue_now now);
 
 /* Does an ended or paused job need its kept file made anew before retry? The broker then makes it
  * (proto/kept.h) and tells the path, or pauses the job with code file-changed. */
-bool queue_kept_gone(const queue_t *self, int64_t job);
-int queue_set_kept(queue_t *self, struct queue_now now, int64_t job, const char *kept);
+bool queue_kept_gone(const queue_t *self, int64_t number);
+int queue_set_kept(queue_t *self, struct queue_now now, int64_t number, const char *kept);
 
 /* The job pauses, with an error that is shown (file-changed). */
-int queue_pause_for(queue_t *self, struct queue_now now, int64_t job, const char *code,
+int queue_pause_for(queue_t *self, struct queue_now now, int64_t number, const char *code,
                     const char *text, const char *hint);
 
 /* QUEUE_NO_WORKER: no live worker of that name. */
-int queue_drain(queue_t *self, struct queue_now now, const char *worker);
+int queue_drain(queue_t *self, struct queue_now now, const char *name);
 
 /* All workers and inspectors are told to leave; stays so for those that come later. */
 void queue_drain_all(queue_t *self, struct queue_now now, enum drain_order drain);
@@ -209,7 +209,7 @@ struct queue_stats {
 void queue_stats(const queue_t *self, struct queue_stats *out);
 
 /* 0 or QUEUE_NO_JOB (never was, was removed). */
-int queue_job(queue_t *self, struct queue_now now, int64_t job, struct job_view *out);
+int queue_job(queue_t *self, struct queue_now now, int64_t number, struct job_view *out);
 
 /* Smallest job number above after, 0 = no more. Removed ones are left out. */
 int64_t queue_job_next(const queue_t *self, int64_t after);
@@ -219,10 +219,10 @@ int64_t queue_job_next(const queue_t *self, int64_t after);
  * last, or while the job is not inspected. Frames without a row are made up. proof is NULL always:
  * it is in the store. QUEUE_NO_JOB.
  */
-int queue_frame_next(queue_t *self, int64_t job, int32_t after, struct frame_row *out);
+int queue_frame_next(queue_t *self, int64_t number, int32_t after, struct frame_row *out);
 
 /* One frame. QUEUE_EMPTY: the job has no such frame. */
-int queue_frame(queue_t *self, int64_t job, int32_t frame, struct frame_row *out);
+int queue_frame(queue_t *self, int64_t number, int32_t frame, struct frame_row *out);
 
 /* Calls visit for each row of `dblend workers`: live ones, and those lost within the last hour. */
 void queue_workers(queue_t *self, struct queue_now now,
@@ -230,6 +230,6 @@ void queue_workers(queue_t *self, struct queue_now now,
 
 /* The live claim's job and frame; for the log of a report. QUEUE_EMPTY: not live. frame is
  * EVENT_NO_FRAME for an inspection or a sweep. */
-int queue_claim(const queue_t *self, int64_t claim, int64_t *job, int32_t *frame);
+int queue_claim(const queue_t *self, int64_t number, int64_t *job, int32_t *frame);
 
 #endif

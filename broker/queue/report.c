@@ -68,8 +68,8 @@ static void started(queue_t *self, struct queue_now now, struct claim *claim)
     if (claim->frame) {
         claim->frame->started_at = now.wall_ms;
         change_frame(self, claim->job, claim->frame, claim->frame->state, NULL);
-        change_event(self, now, EVENT_FRAME_STARTED, claim->job, claim->frame->number,
-                     claim->worker->name, NULL);
+        change_event(self, now, EVENT_FRAME_STARTED,
+                     event_of_frame(claim->job, claim->frame->number, claim->worker->name), NULL);
     }
 }
 
@@ -122,8 +122,8 @@ static void finished(queue_t *self, struct queue_now now, struct claim *claim,
     }
     claim_end(self, claim);
     frame_move(self, job, frame, kept ? FRAME_KEPT : FRAME_DONE, report->files);
-    change_event(self, now, kept ? EVENT_FRAME_KEPT : EVENT_FRAME_DONE, job, frame->number,
-                 frame->worker, NULL);
+    change_event(self, now, kept ? EVENT_FRAME_KEPT : EVENT_FRAME_DONE,
+                 event_of_frame(job, frame->number, frame->worker), NULL);
     take_warnings(self, job, report->warnings);
 }
 
@@ -137,11 +137,13 @@ static void taken(queue_t *self, struct queue_now now, struct claim *claim,
     claim_end(self, claim);
     if (job->row.state == JOB_CANCELLED) {
         frame_move(self, job, frame, FRAME_CANCELLED, NULL);
-        change_event(self, now, EVENT_FRAME_CANCELLED, job, frame->number, frame->worker, NULL);
+        change_event(self, now, EVENT_FRAME_CANCELLED,
+                     event_of_frame(job, frame->number, frame->worker), NULL);
         return;
     }
     frame_move(self, job, frame, FRAME_TAKEN, NULL);
-    change_event(self, now, EVENT_FRAME_TAKEN, job, frame->number, frame->worker, NULL);
+    change_event(self, now, EVENT_FRAME_TAKEN, event_of_frame(job, frame->number, frame->worker),
+                 NULL);
     if (job->row.stopped) {
         frame_move(self, job, frame, FRAME_WAITING, NULL);
     }
@@ -182,14 +184,16 @@ static void failed(queue_t *self, struct queue_now now, struct claim *claim,
         json_pack("{s:s, s:s, s:s}", "code", report->code, "text", report->text ? report->text : "",
                   "hint", report->hint ? report->hint : "");
     claim_end(self, claim);
-    change_event(self, now, EVENT_FRAME_ERROR, job, frame->number, frame->worker, alloc_text(line));
+    change_event(self, now, EVENT_FRAME_ERROR, event_of_frame(job, frame->number, frame->worker),
+                 alloc_text(line));
     if (job->row.state == JOB_CANCELLED) {
         frame_move(self, job, frame, FRAME_CANCELLED, NULL);
-        change_event(self, now, EVENT_FRAME_CANCELLED, job, frame->number, frame->worker, NULL);
+        change_event(self, now, EVENT_FRAME_CANCELLED,
+                     event_of_frame(job, frame->number, frame->worker), NULL);
     } else if (charged && (report->fatal || frame->attempts >= job->attempts_max)) {
         frame_move(self, job, frame, FRAME_FAILED, NULL);
-        change_event(self, now, EVENT_FRAME_FAILED, job, frame->number, frame->worker,
-                     alloc_text(line));
+        change_event(self, now, EVENT_FRAME_FAILED,
+                     event_of_frame(job, frame->number, frame->worker), alloc_text(line));
     } else {
         frame_move(self, job, frame, FRAME_WAITING, NULL);
     }
@@ -225,7 +229,7 @@ static void inspected(queue_t *self, struct queue_now now, struct claim *claim,
     job->row.warnings = json_is_array(report->warnings) ? json_incref(report->warnings) : NULL;
     job->row.attempts = 0;
     job_set_error(job, NULL, NULL, NULL);
-    change_event(self, now, EVENT_JOB_INSPECTED, job, EVENT_NO_FRAME, worker, NULL);
+    change_event(self, now, EVENT_JOB_INSPECTED, event_of(job, worker), NULL);
     if (job->row.state == JOB_INSPECTING) {
         questions_settle(self, now, job);
     } else {

@@ -180,11 +180,11 @@ struct worker_view {
     int64_t phase_total;
 };
 
-const char *claim_phase_name(enum claim_phase phase);
+const char *claim_phase_name(enum claim_phase value);
 int claim_phase_parse(const char *name, enum claim_phase *out);
-const char *report_what_name(enum report_what what);
+const char *report_what_name(enum report_what value);
 int report_what_parse(const char *name, enum report_what *out);
-const char *worker_state_name(enum worker_state state);
+const char *worker_state_name(enum worker_state value);
 int worker_state_parse(const char *name, enum worker_state *out);
 const char *drain_order_name(enum drain_order drain); /* "", "soft", "now" */
 

@@ -262,9 +262,18 @@ void change_frame(queue_t *self, struct job *job, const struct frame *frame, int
                   json_t *proof);
 void change_frame_delete(queue_t *self, int64_t job, int32_t frame);
 void change_meta(queue_t *self, const char *key, int64_t value);
-/* text is taken; job may be NULL, frame EVENT_NO_FRAME, worker NULL */
-void change_event(queue_t *self, struct queue_now now, enum event_word word, const struct job *job,
-                  int32_t frame, const char *worker, char *text);
+
+/* What an event is about. */
+struct event_place {
+    int64_t job;
+    int32_t frame;
+    const char *worker;
+};
+struct event_place event_of(const struct job *job, const char *worker); /* both may be NULL */
+struct event_place event_of_frame(const struct job *job, int32_t frame, const char *worker);
+/* text is taken, NULL = none */
+void change_event(queue_t *self, struct queue_now now, enum event_word word,
+                  struct event_place place, char *text);
 int64_t change_next_claim(queue_t *self);
 int64_t change_next_job(queue_t *self);
 
@@ -316,7 +325,7 @@ void job_set_error(struct job *job, const char *code, const char *text, const ch
 void job_warn(struct job *job, const char *code, const char *text);
 /* Fails as a whole. */
 void job_stop(queue_t *self, struct queue_now now, struct job *job);
-struct job *job_find(const queue_t *self, int64_t job); /* not what is removed */
+struct job *job_find(const queue_t *self, int64_t number); /* not what is removed */
 int64_t job_live(const struct job *job);
 bool job_all_ended(const struct job *job);
 json_t *job_option(const struct job *job, const char *key);

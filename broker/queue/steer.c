@@ -20,8 +20,8 @@ static int pause_farm(queue_t *self, struct queue_now now, bool paused)
     self->paused = paused;
     self->work = true;
     change_meta(self, "paused", paused);
-    change_event(self, now, paused ? EVENT_JOB_PAUSED : EVENT_JOB_RESUMED, NULL, EVENT_NO_FRAME,
-                 NULL, alloc_text("the whole farm"));
+    change_event(self, now, paused ? EVENT_JOB_PAUSED : EVENT_JOB_RESUMED, event_of(NULL, NULL),
+                 alloc_text("the whole farm"));
     touch_all(self);
     return QUEUE_OK;
 }
@@ -53,7 +53,7 @@ int queue_pause(queue_t *self, struct queue_now now, int64_t number, struct queu
         return ended(job, error);
     }
     job_move(self, now, job, JOB_PAUSED);
-    change_event(self, now, EVENT_JOB_PAUSED, job, EVENT_NO_FRAME, NULL, NULL);
+    change_event(self, now, EVENT_JOB_PAUSED, event_of(job, NULL), NULL);
     return QUEUE_OK;
 }
 
@@ -70,7 +70,7 @@ int queue_pause_for(queue_t *self, struct queue_now now, int64_t number, const c
         return QUEUE_SAME;
     }
     job_move(self, now, job, JOB_PAUSED);
-    change_event(self, now, EVENT_JOB_PAUSED, job, EVENT_NO_FRAME, NULL,
+    change_event(self, now, EVENT_JOB_PAUSED, event_of(job, NULL),
                  alloc_format("%s: %s", code, text ? text : ""));
     return QUEUE_OK;
 }
@@ -127,7 +127,7 @@ int queue_resume(queue_t *self, struct queue_now now, int64_t number, json_t *fi
             job_move(self, now, job, JOB_INSPECTING); /* its inspection never stopped */
         }
     }
-    change_event(self, now, EVENT_JOB_RESUMED, job, EVENT_NO_FRAME, NULL, NULL);
+    change_event(self, now, EVENT_JOB_RESUMED, event_of(job, NULL), NULL);
     return QUEUE_OK;
 }
 
@@ -150,7 +150,7 @@ static void cancel(queue_t *self, struct queue_now now, struct job *job)
 {
     cancel_frames(self, job);
     job_move(self, now, job, JOB_CANCELLED);
-    change_event(self, now, EVENT_JOB_CANCELLED, job, EVENT_NO_FRAME, NULL, NULL);
+    change_event(self, now, EVENT_JOB_CANCELLED, event_of(job, NULL), NULL);
 }
 
 int queue_cancel(queue_t *self, struct queue_now now, int64_t number, struct queue_error *error)
@@ -174,8 +174,7 @@ void job_forget(queue_t *self, struct queue_now now, struct job *job)
     if (!job->row.removing) {
         job->row.removing = true;
         job_changed(self, job);
-        change_event(self, now, EVENT_JOB_REMOVED, job, EVENT_NO_FRAME, NULL,
-                     alloc_text(job->file));
+        change_event(self, now, EVENT_JOB_REMOVED, event_of(job, NULL), alloc_text(job->file));
     }
     (void)job_remove_if_idle(self, job);
 }
@@ -293,7 +292,7 @@ int queue_retry(queue_t *self, struct queue_now now, int64_t number, enum queue_
         retry_job(self, now, job);
     }
     job_review(self, now, job);
-    change_event(self, now, EVENT_JOB_RETRIED, job, EVENT_NO_FRAME, NULL, NULL);
+    change_event(self, now, EVENT_JOB_RETRIED, event_of(job, NULL), NULL);
     return QUEUE_OK;
 }
 

@@ -127,7 +127,7 @@ int queue_accept(queue_t *self, struct queue_now now, int64_t number, json_t *op
     if (inspect) {
         job->row.attempts = 0;
         job_move(self, now, job, JOB_QUEUED);
-        change_event(self, now, EVENT_JOB_ACCEPTED, job, EVENT_NO_FRAME, NULL, NULL);
+        change_event(self, now, EVENT_JOB_ACCEPTED, event_of(job, NULL), NULL);
         return QUEUE_OK;
     }
     questions_settle(self, now, job);
@@ -264,7 +264,7 @@ int queue_submit(queue_t *self, struct queue_now now, json_t *spec, struct queue
     map_put(&self->jobs, job->row.job, job);
     list_add(&self->all, job);
     job_changed(self, job);
-    change_event(self, now, EVENT_JOB_ADDED, job, EVENT_NO_FRAME, NULL, alloc_text(job->file));
+    change_event(self, now, EVENT_JOB_ADDED, event_of(job, NULL), alloc_text(job->file));
     job_review(self, now, job);
     *out = (struct queue_submitted){ .job = job->row.job };
     return QUEUE_OK;

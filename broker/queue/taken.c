@@ -38,7 +38,7 @@ void taken_add(queue_t *self, struct frame *frame)
 {
     if (self->taken_count == self->taken_room) {
         self->taken_room = self->taken_room ? self->taken_room * 2 : 16;
-        self->taken = alloc_resize(self->taken, self->taken_room, sizeof *self->taken);
+        self->taken = alloc_resize(self->taken, self->taken_room, sizeof(struct frame *));
     }
     put(self, self->taken_count++, frame);
     sift(self, self->taken_count - 1);

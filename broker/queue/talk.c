@@ -125,7 +125,7 @@ static void open_session(queue_t *self, struct queue_now now, struct worker *wor
         worker->drain = self->drain;
     }
     if (fresh) {
-        change_event(self, now, EVENT_WORKER_STARTED, NULL, EVENT_NO_FRAME, worker->name, NULL);
+        change_event(self, now, EVENT_WORKER_STARTED, event_of(NULL, worker->name), NULL);
     }
 }
 

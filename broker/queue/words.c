@@ -71,6 +71,7 @@ static int parse(const char *const *words, int count, const char *name, int *out
 }
 
 /* The two functions of one enum. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): the name of a type cannot stand in parentheses */
 #define WORDS(noun, type, words, count)                                                            \
     const char *noun##_name(enum type value)                                                       \
     {                                                                                              \
@@ -94,6 +95,7 @@ WORDS(device_kind, device_kind, device_kinds, DEVICE_KINDS)
 WORDS(claim_phase, claim_phase, phases, PHASES)
 WORDS(report_what, report_what, reports, REPORT_WHATS)
 WORDS(worker_state, worker_state, worker_states, WORKER_STATES)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 const char *drain_order_name(enum drain_order drain)
 {

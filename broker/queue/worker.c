@@ -158,8 +158,8 @@ void worker_end(queue_t *self, struct queue_now now, struct worker *worker,
     }
     disconnect(self, now, worker);
     if (had_session) {
-        change_event(self, now, lost ? EVENT_WORKER_LOST : EVENT_WORKER_STOPPED, NULL,
-                     EVENT_NO_FRAME, worker->name, NULL);
+        change_event(self, now, lost ? EVENT_WORKER_LOST : EVENT_WORKER_STOPPED,
+                     event_of(NULL, worker->name), NULL);
     }
     if (lost && had_session) {
         remember_lost(self, now, worker);

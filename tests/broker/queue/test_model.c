@@ -122,7 +122,7 @@ static void end_claim(struct model *model, struct sim_worker *worker, size_t hel
     } else if (dice == 1) {
         sim_report(worker, held, REPORT_RETURNED);
     } else if (grant->kind != CLAIM_RENDER) {
-        sim_error(worker, held, "script-error", false);
+        sim_error(worker, held, "stalled", false);
     } else if (dice == 2) {
         sim_report(worker, held, REPORT_TAKEN);
     } else if (dice == 3) {
@@ -162,9 +162,7 @@ static void work(struct model *model, struct sim_worker *worker)
 
 static void send(struct model *model, struct sim_worker *worker)
 {
-    if (worker->session == 0) {
-        sim_ready(&model->sim, worker);
-    } else if (sim_sync(&model->sim, worker) == QUEUE_READY_AGAIN) {
+    if (worker->session == 0 || sim_sync(&model->sim, worker) == QUEUE_READY_AGAIN) {
         sim_ready(&model->sim, worker);
     }
 }
@@ -231,7 +229,7 @@ static void submit(struct model *model)
         json_object_set_new(options, "order", json_string("middle"));
     }
     json_object_set_new(options, "again", json_true());
-    json_object_set_new(options, "priority", json_integer(next(model, 3) * 10));
+    json_object_set_new(options, "priority", json_integer(10LL * next(model, 3)));
     model->jobs[model->job_count++] = sim_submit(&model->sim, file, options);
 }
 

@@ -65,6 +65,7 @@ static void jobs_move_along_the_table_only(void **state)
 static void words_and_values_stand_for_each_other(void **state)
 {
     (void)state;
+/* NOLINTBEGIN(bugprone-macro-parentheses): the name of a type cannot stand in parentheses */
 #define BOTH_WAYS(noun, type, count)                                                               \
     for (int i = 0; i < (int)(count); i++) {                                                       \
         enum type value;                                                                           \
@@ -81,6 +82,7 @@ static void words_and_values_stand_for_each_other(void **state)
     BOTH_WAYS(device_kind, device_kind, DEVICE_KINDS)
     BOTH_WAYS(report_what, report_what, REPORT_WHATS)
     BOTH_WAYS(worker_state, worker_state, WORKER_STATES)
+    /* NOLINTEND(bugprone-macro-parentheses) */
     assert_string_equal(event_word_name(EVENT_JOB_ADDED), "job-added");
     assert_string_equal(event_word_name(EVENT_WORKER_LOST), "worker-lost");
     assert_string_equal(event_word_name(EVENT_FRAME_CANCELLED), "frame-cancelled");
