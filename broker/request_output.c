@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "broker/requests.h"
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
@@ -59,19 +61,28 @@ static size_t clean(char *text, size_t size, bool more)
     return size;
 }
 
-/* Strings that a message may carry, each ending at a whole character; joined they are the text. */
-static json_t *cut_into_pieces(const char *text, size_t size)
+/* Lines without their breaks; one that is too long for a string comes as several. */
+static json_t *cut_into_lines(const char *text, size_t size)
 {
-    json_t *pieces = json_array();
+    json_t *lines = json_array();
     for (size_t at = 0; at < size;) {
-        size_t length = size - at < WIRE_STRING_BYTES ? size - at : WIRE_STRING_BYTES;
-        while (at + length < size && ((unsigned char)text[at + length] & 0xc0) == 0x80) {
-            length--;
+        size_t most = size - at < WIRE_STRING_BYTES ? size - at : WIRE_STRING_BYTES;
+        const char *end = memchr(text + at, '\n', most);
+        size_t length = end ? (size_t)(end - (text + at)) : most;
+        while (!end && at + length < size && ((unsigned char)text[at + length] & 0xc0) == 0x80) {
+            length--; /* not within a character */
         }
-        json_array_append_new(pieces, json_stringn(text + at, length));
-        at += length;
+        json_array_append_new(lines, json_stringn(text + at, length));
+        at += length + (end != NULL);
     }
-    return pieces;
+    return lines;
+}
+
+/* A page ends with a line, so that no line is cut in two for nothing. */
+static size_t whole_lines(const char *text, size_t size)
+{
+    const char *end = memrchr(text, '\n', size);
+    return end ? (size_t)(end - text) + 1 : size;
 }
 
 json_t *request_output(const struct request *request)
@@ -89,8 +100,9 @@ json_t *request_output(const struct request *request)
     }
     bool more = size == OUTPUT_BYTES;
     size = clean(text, size, more);
+    size = more ? whole_lines(text, size) : size;
     json_t *answer = requests_ok();
-    msg_set(answer, "lines", cut_into_pieces(text, size));
+    msg_set(answer, "lines", cut_into_lines(text, size));
     msg_set(answer, "next", more ? json_integer(place.offset + (int64_t)size) : json_null());
     return answer;
 }

@@ -361,7 +361,7 @@ def test_output_that_is_no_text_can_be_read(broker, submitter, worker):
     offset = 0
     while offset is not None:
         page = submitter.ask("OUTPUT", job=answer["job"], frame=1, offset=offset)
-        text += "".join(page["lines"])
+        text += "\n".join(page["lines"])
         offset = page["next"]
     assert text.count("ä") == 1000
     assert len(text) > 170000
