@@ -14,7 +14,7 @@
 #include "submit/term.h"
 #include "submit/text.h"
 
-enum { LINE_BYTES = 4096, ANSWER_MS = 3600000, TRIES = 3 };
+enum { LINE_BYTES = 4096, LOOK_MS = 1000, TRIES = 3 };
 
 /* What may be typed at a question of that code. */
 static const char *choices_of(const char *code)
@@ -40,24 +40,36 @@ static const char *choices_of(const char *code)
     return "a flag";
 }
 
-/* One line from the terminal; a terminal gives a whole line with one read. */
-static bool read_line(talk_t *talk, char line[LINE_BYTES])
+static bool is_held(talk_t *talk, int64_t number)
 {
-    if (talk_wait_fd(talk, STDIN_FILENO, ANSWER_MS) != CLIENT_OK) {
-        fputc('\n', stderr);
-        return false;
+    CLEANUP(cleanup_json) json_t *job = NULL;
+    return talk_job(talk, number, &job, NULL) != CLIENT_OK ||
+           strcmp(objects_str(job, "state"), "held") == 0;
+}
+
+/* One line from the terminal (a terminal gives a whole line with one read), or why there is none.
+ */
+static int read_line(talk_t *talk, int64_t job, char line[LINE_BYTES])
+{
+    int rc = CLIENT_TIMEOUT;
+    while ((rc = talk_wait_fd(talk, STDIN_FILENO, LOOK_MS)) == CLIENT_TIMEOUT) {
+        if (!is_held(talk, job)) {
+            fputc('\n', stderr);
+            say_note("job %lld is not held any more", (long long)job);
+            return ASK_MOVED_ON;
+        }
     }
-    ssize_t size = read(STDIN_FILENO, line, LINE_BYTES - 1);
+    ssize_t size = rc == CLIENT_OK ? read(STDIN_FILENO, line, LINE_BYTES - 1) : 0;
     if (size <= 0) {
         fputc('\n', stderr);
-        return false;
+        return ASK_LEFT;
     }
     line[size] = '\0';
     line[strcspn(line, "\r\n")] = '\0';
-    return true;
+    return line[strspn(line, " \t")] ? ASK_ANSWERED : ASK_LEFT;
 }
 
-static bool ask_one(talk_t *talk, const json_t *question, json_t *options)
+static int ask_one(talk_t *talk, int64_t job, const json_t *question, json_t *options)
 {
     const char *code = objects_str(question, "code");
     CLEANUP(cleanup_free) char *text = text_clean(objects_str(question, "text"));
@@ -67,30 +79,29 @@ static bool ask_one(talk_t *talk, const json_t *question, json_t *options)
     for (int i = 0; i < TRIES; i++) {
         fprintf(stderr, "    %s, or Enter to leave it held: ", choices_of(code));
         fflush(stderr);
-        if (!read_line(talk, line) || line[strspn(line, " \t")] == '\0') {
-            return false;
-        }
-        if (options_answer(code, line + strspn(line, " \t"), options)) {
-            return true;
+        int rc = read_line(talk, job, line);
+        if (rc != ASK_ANSWERED || options_answer(code, line + strspn(line, " \t"), options)) {
+            return rc;
         }
         fprintf(stderr, "    that does not answer it\n");
     }
-    return false;
+    return ASK_LEFT;
 }
 
-bool ask_questions(talk_t *talk, int64_t job, const char *file, const json_t *questions,
-                   json_t **options)
+int ask_questions(talk_t *talk, int64_t job, const char *file, const json_t *questions,
+                  json_t **options)
 {
     CLEANUP(cleanup_json) json_t *map = json_object();
+    int rc = ASK_ANSWERED;
     say_note("job %lld, %s, waits for an answer:", (long long)job, file);
-    for (size_t i = 0; i < json_array_size(questions); i++) {
-        if (!ask_one(talk, json_array_get(questions, i), map)) {
-            return false;
-        }
+    for (size_t i = 0; i < json_array_size(questions) && rc == ASK_ANSWERED; i++) {
+        rc = ask_one(talk, job, json_array_get(questions, i), map);
     }
-    *options = map;
-    map = NULL;
-    return true;
+    if (rc == ASK_ANSWERED) {
+        *options = map;
+        map = NULL;
+    }
+    return rc;
 }
 
 void ask_tell(bool json, int64_t job, const char *file, const json_t *questions)

@@ -11,13 +11,18 @@
 
 #include "submit/talk.h"
 
+enum ask_outcome {
+    ASK_ANSWERED,
+    ASK_LEFT,     /* the person left one unanswered, or a signal ended the wait: it stays held */
+    ASK_MOVED_ON, /* meanwhile the job is not held any more */
+};
+
 /*
- * Ask the questions (array of {code, text, hint}) of a job one after the other. True: *options is
- * an owned map of the flags that answer all of them, for ACCEPT. False: the person left one
- * unanswered (the job stays held), or the wait was ended by a signal.
+ * Ask the questions (array of {code, text, hint}) of a job one after the other. On ASK_ANSWERED
+ * *options is an owned map of the flags that answer all of them, for ACCEPT.
  */
-bool ask_questions(talk_t *talk, int64_t job, const char *file, const json_t *questions,
-                   json_t **options);
+int ask_questions(talk_t *talk, int64_t job, const char *file, const json_t *questions,
+                  json_t **options);
 
 /*
  * Tell the questions and the flags that answer them, each on a line of its own, for where nobody

@@ -20,7 +20,7 @@
 #include "submit/supervise.h"
 #include "submit/talk.h"
 
-enum { KEY_DETACH = COMMAND_KEY_OWN, ATTEND_MS = 2000 };
+enum { KEY_DETACH = COMMAND_KEY_OWN };
 
 struct arguments {
     const char *devices;
@@ -103,9 +103,7 @@ static int stay(talk_t *talk, const json_t *devices, bool in_front, int ready)
         say_note("the farm runs on %zu device%s; `dblend add FILE' gives it work, Ctrl-C stops it",
                  json_array_size(devices), json_array_size(devices) == 1 ? "" : "s");
     }
-    while (supervise_level(supervise) == SUPERVISE_RUN) {
-        supervise_attend(supervise, ATTEND_MS);
-    }
+    supervise_stay(supervise);
     tell_stopping(supervise_level(supervise));
     supervise_stop(supervise);
     int number = supervise_signal(supervise);

@@ -26,7 +26,6 @@
 enum {
     KEY_FROM = COMMAND_KEY_OWN,
     SHOW_MS = 250,
-    ATTEND_MS = 1000,
     PLAIN_MS = 10000,
     FAILED_FRAMES_MAX = 20, /* told in the summary */
 };
@@ -47,7 +46,6 @@ struct run {
     json_t *numbers; /* of the jobs that are rendered, owned */
     json_t *jobs;    /* their last state, owned */
     json_t *warned;  /* texts of the warnings that were told, owned */
-    int64_t attend_ms;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -154,23 +152,12 @@ static int look(struct run *run, int64_t wait_ms)
     return rc;
 }
 
-static void attend(struct run *run)
-{
-    if (clock_mono_ms() >= run->attend_ms) {
-        run->attend_ms = clock_mono_ms() + ATTEND_MS;
-        supervise_attend(run->supervise, 0);
-    }
-}
-
 /* Until every job has ended or is held; false: told to stop, or no broker any more. */
 static bool watch_jobs(struct run *run)
 {
     size_t left = 1;
     for (int64_t wait_ms = 0; left > 0; wait_ms = SHOW_MS) {
         int rc = look(run, wait_ms);
-        if (rc == CLIENT_OK) {
-            attend(run);
-        }
         if (rc == CLIENT_INTERRUPTED || supervise_level(run->supervise) != SUPERVISE_RUN) {
             return false;
         }
@@ -216,7 +203,6 @@ static void pause_jobs(struct run *run)
         if (claimed(run) == 0 || supervise_level(run->supervise) == SUPERVISE_NOW) {
             break;
         }
-        attend(run);
     }
     progress_note(run->progress, NULL);
 }
@@ -271,6 +257,7 @@ static int summarise(struct run *run)
         } else {
             summary_print(job, detail, frames);
         }
+        summary_saved_again(job, detail);
         if (strcmp(objects_str(job, "state"), "done") != 0) {
             status = COMMAND_FAILED;
         }

@@ -13,6 +13,7 @@
 #include "submit/command.h"
 #include "submit/objects.h"
 #include "submit/say.h"
+#include "submit/summary.h"
 #include "submit/target.h"
 
 enum { PARK_MS = 10000, SECONDS_MAX = 31536000 };
@@ -79,7 +80,10 @@ static void tell(const struct arguments *arguments, talk_t *talk, const json_t *
         }
         CLEANUP(cleanup_json) json_t *again = NULL;
         CLEANUP(cleanup_json) json_t *detail = NULL;
-        if (strcmp(state, "held") == 0 && talk_job(talk, number, &again, &detail) == CLIENT_OK) {
+        if (talk_job(talk, number, &again, &detail) == CLIENT_OK && target_has_ended(state)) {
+            summary_saved_again(again, detail);
+        }
+        if (strcmp(state, "held") == 0) {
             ask_tell(false, number, NULL, json_object_get(detail, "questions"));
         } else if (target_has_ended(state) && strcmp(state, "done") != 0 && !arguments->json) {
             const char *text = objects_str(error, "text");

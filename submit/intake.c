@@ -31,8 +31,9 @@ struct intake {
     struct intake_how how;
     struct intake_entry *entries; /* owned, in the order of the FILEs */
     size_t count;
-    int64_t events; /* number of the last event seen */
-    bool gone;      /* the broker is: stop */
+    int64_t events;      /* number of the last event seen */
+    int64_t somebody_ms; /* when somebody who could inspect was last there */
+    bool gone;           /* the broker is: stop */
 };
 
 intake_t *intake_new(const struct files *files, const struct intake_how *how)
@@ -223,7 +224,7 @@ static int await_inspection(intake_t *self, talk_t *talk, const struct intake_en
 {
     int64_t number = entry->job;
     int64_t event_ms = clock_mono_ms();
-    int64_t somebody_ms = event_ms;
+    self->somebody_ms = self->somebody_ms ? self->somebody_ms : event_ms;
     int64_t tell_ms = event_ms + PATIENCE_MS;
     int64_t after = self->events; /* each job's events are looked for from the submit on */
     int rc = CLIENT_OK;
@@ -239,10 +240,10 @@ static int await_inspection(intake_t *self, talk_t *talk, const struct intake_en
         }
         event_ms = happened ? now_ms : event_ms;
         if (rc == CLIENT_OK && !happened && somebody_inspects(self, talk, true)) {
-            somebody_ms = now_ms;
+            self->somebody_ms = now_ms;
         }
         if (rc == CLIENT_OK &&
-            (now_ms - event_ms > SILENT_MS || now_ms - somebody_ms > NOBODY_MS)) {
+            (now_ms - event_ms > SILENT_MS || now_ms - self->somebody_ms > NOBODY_MS)) {
             rc = CLIENT_TIMEOUT;
         }
         if (rc != CLIENT_OK) {
@@ -266,6 +267,9 @@ static void print_job(const intake_t *self, const struct intake_entry *entry, co
             say_json(line);
         }
         return;
+    }
+    if (strcmp(objects_str(job, "state"), "failed") == 0) {
+        return; /* why it failed is the line */
     }
     CLEANUP(cleanup_free) char *line = summary_line(job, detail);
     const char *went_on = entry->went_on ? " (goes on)" : entry->answered ? " (answered)" : "";
@@ -299,8 +303,12 @@ static bool settle_held(intake_t *self, talk_t *talk, struct intake_entry *entry
     CLEANUP(cleanup_json) json_t *questions = questions_of(job, detail);
     json_t *options = NULL;
     bool may_ask = term_can_ask() && !is_json(self) && self->how.print != INTAKE_NUMBERS;
-    if (may_ask && ask_questions(talk, entry->job, entry->name, questions, &options)) {
+    int rc = may_ask ? ask_questions(talk, entry->job, entry->name, questions, &options) : ASK_LEFT;
+    if (rc == ASK_ANSWERED) {
         return ask_accept(talk, entry->job, options, false) == CLIENT_OK;
+    }
+    if (rc == ASK_MOVED_ON) {
+        return true;
     }
     ask_tell(is_json(self), entry->job, is_json(self) ? entry->path : entry->name, questions);
     entry->held = true;
@@ -311,9 +319,10 @@ static bool settle_held(intake_t *self, talk_t *talk, struct intake_entry *entry
 static int tell_unsettled(intake_t *self, talk_t *talk, const struct intake_entry *entry, int rc)
 {
     if (rc == CLIENT_TIMEOUT) {
-        say_error("%s: job %lld is queued, but nobody inspects it; `dblend farm' does, "
-                  "`dblend show %lld' tells",
-                  entry->name, (long long)entry->job, (long long)entry->job);
+        say_error(
+            "%s: job %lld is queued, but nobody inspects it; `dblend farm' does, "
+            "`dblend show %lld' tells",
+            entry->name, (long long)entry->job, (long long)entry->job);
         return COMMAND_FAILED;
     }
     self->gone = true;

@@ -173,27 +173,32 @@ struct progress_rate progress_rate_of(progress_t *self, const json_t *job, int64
     return rate;
 }
 
+/* What is said of a job of which no time left is known. */
+static const char *plain_state(const json_t *job)
+{
+    const char *state = objects_str(job, "state");
+    const char *why = objects_str(json_object_get(job, "error"), "text");
+    if (strcmp(state, "active") != 0) {
+        return state;
+    }
+    if (*why) {
+        return why;
+    }
+    bool first = objects_frames(job, "done") + objects_frames(job, "kept") <= 0;
+    return objects_frames(job, "claimed") > 0 ? first ? "first frame" : "rendering" : "waiting";
+}
+
 /* "34.2 frames/min, 3m 48s left", or what else is to be said of its state. */
 static char *state_text(const json_t *job, const struct progress_rate *rate)
 {
-    const char *state = objects_str(job, "state");
     int64_t failed = objects_frames(job, "failed");
     CLEANUP(cleanup_free)
     char *broken = failed > 0 ? alloc_format(", %lld failed", (long long)failed) : alloc_text("");
-    if (strcmp(state, "active") != 0 && strcmp(state, "paused") != 0) {
-        return alloc_format("%s%s", state, broken);
-    }
-    const char *paused = strcmp(state, "paused") == 0 ? "paused, " : "";
-    if (rate->left_ms < 0) {
-        const json_t *error = json_object_get(job, "error");
-        const char *why = objects_str(error, "text");
-        return *why ? alloc_format("%s%s%s", paused, why, broken)
-                    : alloc_format("%s%s%s", paused,
-                                   objects_frames(job, "claimed") > 0 ? "first frame" : "waiting",
-                                   broken);
+    if (strcmp(objects_str(job, "state"), "active") != 0 || rate->left_ms < 0) {
+        return alloc_format("%s%s", plain_state(job), broken);
     }
     CLEANUP(cleanup_free) char *left = text_duration(rate->left_ms);
-    return alloc_format("%s%.*f frames/min, %s left%s", paused, rate->per_minute < 100 ? 1 : 0,
+    return alloc_format("%.*f frames/min, %s left%s", rate->per_minute < 100 ? 1 : 0,
                         rate->per_minute, left, broken);
 }
 

@@ -202,9 +202,9 @@ static void put_events(screen_t *self, const struct screen_view *view)
         const json_t *job = json_object_get(event, "job");
         const char *when = objects_str(event, "time");
         CLEANUP(cleanup_free)
-        char *of_job =
-            json_is_integer(job) ? alloc_format(" job %lld", (long long)json_integer_value(job))
-                                 : alloc_text("");
+        char *of_job = json_is_integer(job)
+                           ? alloc_format(" job %lld", (long long)json_integer_value(job))
+                           : alloc_text("");
         CLEANUP(cleanup_free)
         char *of_frame = json_is_integer(frame)
                              ? alloc_format(" frame %lld", (long long)json_integer_value(frame))

@@ -6,7 +6,7 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
-#include "proto/frame_name.h"
+#include "proto/filehash.h"
 #include "proto/messages.h"
 #include "proto/ranges.h"
 #include "submit/objects.h"
@@ -78,9 +78,9 @@ char *summary_line(const json_t *job, const json_t *detail)
                              objects_str(found, "blender"));
     }
     CLEANUP(cleanup_free)
-    char *trouble =
-        warnings == 0 ? alloc_text("")
-                      : alloc_format(", %zu warning%s", warnings, warnings == 1 ? "" : "s");
+    char *trouble = warnings == 0
+                        ? alloc_text("")
+                        : alloc_format(", %zu warning%s", warnings, warnings == 1 ? "" : "s");
     return alloc_format("job %lld: %s: %s%s%s%s%s", (long long)objects_int(job, "job"),
                         objects_str(job, "name"), frames, scene ? scene : "", folder ? ", to " : "",
                         folder ? folder : "", trouble);
@@ -93,6 +93,29 @@ void summary_warnings(const json_t *job)
         const json_t *warning = json_array_get(warnings, i);
         const char *hint = objects_str(warning, "hint");
         say_note("  warning: %s%s%s", objects_str(warning, "text"), *hint ? "; " : "", hint);
+    }
+}
+
+void summary_saved_again(const json_t *job, const json_t *detail)
+{
+    const json_t *spec = json_object_get(detail, "spec");
+    const json_t *warnings = json_object_get(job, "warnings");
+    const char *path = objects_str(spec, "file");
+    struct filehash_facts now = { 0 };
+    char hash[FILEHASH_DIGITS + 1] = "";
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        if (strstr(objects_str(json_array_get(warnings, i), "text"), "saved again")) {
+            return;
+        }
+    }
+    if (!*path || filehash_stat(path, &now) != FILEHASH_OK ||
+        (now.size == objects_int(spec, "size") && now.mtime_ns == objects_int(spec, "mtime_ns"))) {
+        return;
+    }
+    bool same = now.size == objects_int(spec, "size") && filehash(path, hash) == FILEHASH_OK &&
+                strcmp(hash, objects_str(spec, "hash")) == 0;
+    if (!same) {
+        say_note("%s: saved again since; add it again to render the new version", path);
     }
 }
 

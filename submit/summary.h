@@ -17,6 +17,12 @@ char *summary_line(const json_t *job, const json_t *detail);
 /* Each warning of a job on a line of standard error. */
 void summary_warnings(const json_t *job);
 
+/*
+ * Tell if the file has other bytes by now than those that were rendered, unless a warning of the
+ * job says so already.
+ */
+void summary_saved_again(const json_t *job, const json_t *detail);
+
 /* The absolute folder of a job's output, NULL while it is not known. The caller frees it. */
 char *summary_folder(const json_t *job);
 

@@ -24,7 +24,9 @@
 
 enum {
     BROKER_START_MS = 15000,
+    ATTEND_MS = 50,       /* a stop order is answered at once, the rest is of no interest */
     LOOK_MS = 2000,       /* between two looks at what others started */
+    NAMES_MAX = 4,        /* of devices, in a line */
     NOW_GRACE_MS = 10000, /* from `now` to KILL */
     END_GRACE_MS = 10000, /* of inspector and broker, from TERM to KILL */
 };
@@ -38,6 +40,7 @@ struct supervise {
     int timer;
     int first_signal;
     enum supervise_level level;
+    bool started;  /* all that is to run has been started once */
     bool stopping; /* ends are expected: nothing is started again */
     bool only_if_none;
     struct member **members; /* owned; broker and inspector are the first two */
@@ -171,27 +174,6 @@ static struct member *add_member(struct supervise *self, enum member_kind kind, 
     return member;
 }
 
-supervise_t *supervise_new(talk_t *talk, const char *role, bool in_front)
-{
-    supervise_t *self = alloc_zero(1, sizeof *self);
-    self->talk = talk;
-    self->role = role;
-    self->in_front = in_front;
-    self->epoll = self->signals = self->timer = -1;
-    if (!open_descriptors(self)) {
-        say_error("signals and timers cannot be watched: %s", strerror(errno));
-        supervise_destroy(&self);
-        return NULL;
-    }
-    watch_fd(self, self->signals, &self->signals);
-    watch_fd(self, self->timer, &self->timer);
-    (void)add_member(self, MEMBER_BROKER, NULL);
-    (void)add_member(self, MEMBER_INSPECTOR, NULL);
-    talk_set_wake(talk, self->epoll, work, self);
-    talk_set_quiet(talk, true);
-    return self;
-}
-
 void supervise_destroy(supervise_t **self_p)
 {
     assert(self_p);
@@ -200,6 +182,7 @@ void supervise_destroy(supervise_t **self_p)
         return;
     }
     talk_set_wake(self->talk, -1, NULL, NULL);
+    talk_set_idle(self->talk, NULL, NULL);
     for (size_t i = 0; i < self->count; i++) {
         member_destroy(&self->members[i]);
     }
@@ -237,13 +220,23 @@ static int await_broker(struct supervise *self)
     return COMMAND_DONE;
 }
 
+static void tell_workers(const json_t *devices)
+{
+    CLEANUP(cleanup_free) char *names = alloc_text("");
+    size_t count = json_array_size(devices);
+    for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
+        CLEANUP(cleanup_free) char *before = names;
+        names = alloc_format("%s%s%s", before, i > 0 ? ", " : "",
+                             json_string_value(json_array_get(devices, i)));
+    }
+    say_note("starting %zu worker%s: %s%s", count, count == 1 ? "" : "s", names,
+             count > NAMES_MAX ? " ..." : "");
+}
+
 static void start_workers(struct supervise *self)
 {
-    size_t count = json_array_size(self->devices);
-    if (!self->in_front && count > 0) {
-        const char *first = json_string_value(json_array_get(self->devices, 0));
-        say_note("starting %zu worker%s: %s%s", count, count == 1 ? "" : "s", first,
-                 count == 1 ? "" : " ...");
+    if (!self->in_front) {
+        tell_workers(self->devices);
     }
     for (size_t i = 0; i < json_array_size(self->devices); i++) {
         const char *device = json_string_value(json_array_get(self->devices, i));
@@ -270,6 +263,67 @@ static void complete(struct supervise *self)
     }
 }
 
+/* Say that we are here and hear whether to stop. */
+static void say_here(struct supervise *self, int64_t wait_ms)
+{
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    json_t *request = msg_new("ATTEND");
+    msg_set_str(request, "role", self->role);
+    msg_set_int(request, "pid", getpid());
+    if (talk_ask(self->talk, request, wait_ms < ATTEND_MS ? ATTEND_MS : wait_ms, &answer) ==
+        CLIENT_OK) {
+        const char *stop = msg_str_or(answer, "stop", "");
+        if (*stop) {
+            raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
+        }
+    }
+}
+
+/* About once a second, in the waits of the talk. */
+static bool idle(void *arg)
+{
+    struct supervise *self = arg;
+    enum supervise_level before = self->level;
+    if (!self->started || self->stopping) {
+        return true;
+    }
+    say_here(self, 0);
+    if (clock_mono_ms() >= self->look_ms && self->level == SUPERVISE_RUN) {
+        self->look_ms = clock_mono_ms() + LOOK_MS;
+        complete(self);
+    }
+    return self->level <= before;
+}
+
+supervise_t *supervise_new(talk_t *talk, const char *role, bool in_front)
+{
+    supervise_t *self = alloc_zero(1, sizeof *self);
+    self->talk = talk;
+    self->role = role;
+    self->in_front = in_front;
+    self->epoll = self->signals = self->timer = -1;
+    if (!open_descriptors(self)) {
+        say_error("signals and timers cannot be watched: %s", strerror(errno));
+        supervise_destroy(&self);
+        return NULL;
+    }
+    watch_fd(self, self->signals, &self->signals);
+    watch_fd(self, self->timer, &self->timer);
+    (void)add_member(self, MEMBER_BROKER, NULL);
+    (void)add_member(self, MEMBER_INSPECTOR, NULL);
+    talk_set_wake(talk, self->epoll, work, self);
+    talk_set_idle(talk, idle, self);
+    talk_set_quiet(talk, true);
+    return self;
+}
+
+void supervise_stay(supervise_t *self)
+{
+    while (self->level == SUPERVISE_RUN) {
+        (void)talk_wait_fd(self->talk, -1, LOOK_MS); /* the level says why it ended */
+    }
+}
+
 int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none)
 {
     self->devices = json_deep_copy(devices);
@@ -283,28 +337,11 @@ int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none)
     if (talk_hello(self->talk, BROKER_START_MS, &hello) != CLIENT_OK) {
         return self->level == SUPERVISE_RUN ? talk_complain(self->talk, false) : COMMAND_FAILED;
     }
-    supervise_attend(self, 0); /* before the workers, so that the broker knows whose they are */
+    say_here(self, 0); /* before the workers, so that the broker knows whose they are */
     complete(self);
     self->look_ms = clock_mono_ms() + LOOK_MS;
+    self->started = true;
     return COMMAND_DONE;
-}
-
-void supervise_attend(supervise_t *self, int64_t wait_ms)
-{
-    CLEANUP(cleanup_json) json_t *answer = NULL;
-    json_t *request = msg_new("ATTEND");
-    msg_set_str(request, "role", self->role);
-    msg_set_int(request, "pid", getpid());
-    if (talk_ask(self->talk, request, wait_ms < 50 ? 50 : wait_ms, &answer) == CLIENT_OK) {
-        const char *stop = msg_str_or(answer, "stop", "");
-        if (*stop) {
-            raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
-        }
-    }
-    if (clock_mono_ms() >= self->look_ms && self->level == SUPERVISE_RUN) {
-        self->look_ms = clock_mono_ms() + LOOK_MS;
-        complete(self);
-    }
 }
 
 enum supervise_level supervise_level(const supervise_t *self)
@@ -359,7 +396,7 @@ static void signal_members(struct supervise *self, size_t from, size_t to, int n
 static bool is_used(struct supervise *self)
 {
     CLEANUP(cleanup_json) json_t *hello = NULL;
-    supervise_attend(self, 0); /* so that we are among those who are counted */
+    say_here(self, 0); /* so that we are among those who are counted */
     return talk_hello(self->talk, 1000, &hello) == CLIENT_OK &&
            msg_int_or(hello, "attendants", 0) > 1;
 }

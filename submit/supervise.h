@@ -9,9 +9,9 @@
  * clean exit is no death. A broker that somebody else started is used, and watched: when it is
  * gone we start one.
  *
- * All of it happens inside the waits of the talk, through its wake descriptor: there is no other
- * thread and no signal handler. INT, TERM and HUP count up the stop level; a rise ends a
- * wait with CLIENT_INTERRUPTED.
+ * All of it happens inside the waits of the talk, through its wake descriptor and its idle call,
+ * in which we also attend: there is no other thread and no signal handler. INT, TERM, HUP and
+ * the orders of `dblend stop` raise the stop level; a rise ends a wait with CLIENT_INTERRUPTED.
  */
 
 #include <jansson.h>
@@ -45,11 +45,8 @@ void supervise_destroy(supervise_t **self_p);
  */
 int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none);
 
-/*
- * Say that we are here and hear whether to stop; waits at most wait_ms. Looks now and then
- * whether somebody else's broker, inspector or workers are still there.
- */
-void supervise_attend(supervise_t *self, int64_t wait_ms);
+/* Wait until the level rises. */
+void supervise_stay(supervise_t *self);
 
 enum supervise_level supervise_level(const supervise_t *self);
 

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,7 @@
 #include "submit/objects.h"
 #include "submit/say.h"
 
-enum { LIST_PAGE = 200 };
+enum { LIST_PAGE = 200, IDLE_MS = 1000 };
 
 struct talk {
     struct paths paths;
@@ -24,6 +23,10 @@ struct talk {
     talk_wake_fn *wake;
     void *wake_arg;
     int wake_fd; /* borrowed; -1: none */
+    talk_wake_fn *idle;
+    void *idle_arg;
+    int64_t idle_ms; /* when it is due again */
+    bool in_idle;
     bool quiet;
     int64_t patience_ms; /* -1: none */
 };
@@ -81,6 +84,25 @@ void talk_set_wake(talk_t *self, int fd, talk_wake_fn *wake, void *arg)
     client_set_wake(self->client, fd);
 }
 
+void talk_set_idle(talk_t *self, talk_wake_fn *idle, void *arg)
+{
+    self->idle = idle;
+    self->idle_arg = arg;
+}
+
+/* The idle call, if it is due; false: give up. */
+static bool be_idle(talk_t *self)
+{
+    if (!self->idle || self->in_idle || clock_mono_ms() < self->idle_ms) {
+        return true;
+    }
+    self->in_idle = true;
+    bool go_on = self->idle(self->idle_arg);
+    self->in_idle = false;
+    self->idle_ms = clock_mono_ms() + IDLE_MS;
+    return go_on;
+}
+
 void talk_set_quiet(talk_t *self, bool quiet)
 {
     self->quiet = quiet;
@@ -100,8 +122,12 @@ int talk_ask(talk_t *self, json_t *request, int64_t timeout_ms, json_t **answer)
 {
     timeout_ms = timeout_ms < 0 ? self->patience_ms : timeout_ms;
     int64_t deadline_ms = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
-    int rc = CLIENT_OK;
+    int rc = be_idle(self) ? CLIENT_OK : CLIENT_INTERRUPTED;
     json_t *got = NULL;
+    if (rc != CLIENT_OK) {
+        json_decref(request);
+        return rc;
+    }
     do {
         int64_t left_ms = deadline_ms < 0 ? -1 : deadline_ms - clock_mono_ms();
         rc = client_ask(self->client, request, deadline_ms >= 0 && left_ms < 0 ? 0 : left_ms, &got,
@@ -126,7 +152,10 @@ int talk_wait_fd(talk_t *self, int fd, int64_t timeout_ms)
     for (;;) {
         struct pollfd polled[] = { { fd, POLLIN, 0 }, { self->wake_fd, POLLIN, 0 } };
         int64_t left_ms = deadline_ms - clock_mono_ms();
-        left_ms = left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : left_ms;
+        left_ms = left_ms < 0 ? 0 : left_ms > IDLE_MS ? IDLE_MS : left_ms;
+        if (!be_idle(self)) {
+            return CLIENT_INTERRUPTED;
+        }
         int count = poll(polled, 2, (int)left_ms);
         if (count < 0 && errno != EINTR) {
             return CLIENT_INTERRUPTED;
@@ -134,7 +163,7 @@ int talk_wait_fd(talk_t *self, int fd, int64_t timeout_ms)
         if (count > 0 && polled[1].revents && self->wake && !self->wake(self->wake_arg)) {
             return CLIENT_INTERRUPTED;
         }
-        if (count > 0 && polled[0].revents) {
+        if (count > 0 && (polled[0].revents || fd < 0)) {
             return CLIENT_OK;
         }
         if (clock_mono_ms() >= deadline_ms) {

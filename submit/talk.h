@@ -37,6 +37,12 @@ const struct paths *talk_paths(const talk_t *self);
 /* See talk_wake_fn; fd is borrowed. */
 void talk_set_wake(talk_t *self, int fd, talk_wake_fn *wake, void *arg);
 
+/*
+ * Called about once a second from inside talk_ask and talk_wait_fd, never from inside itself; it
+ * may ask. false: what is waited for ends with CLIENT_INTERRUPTED.
+ */
+void talk_set_idle(talk_t *self, talk_wake_fn *idle, void *arg);
+
 /* Do not tell the person when the broker falls silent: the supervisor starts it again. */
 void talk_set_quiet(talk_t *self, bool quiet);
 
@@ -57,7 +63,8 @@ int talk_change(talk_t *self, json_t *request, json_t **answer);
 
 /*
  * Wait until fd (-1: none) is readable or the time is over, the supervisor working meanwhile.
- * CLIENT_OK: readable, CLIENT_TIMEOUT, or CLIENT_INTERRUPTED as in talk_ask.
+ * CLIENT_OK: readable (without fd: the supervisor has worked), CLIENT_TIMEOUT, or
+ * CLIENT_INTERRUPTED as in talk_ask.
  */
 int talk_wait_fd(talk_t *self, int fd, int64_t timeout_ms);
 
