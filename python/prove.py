@@ -5,8 +5,9 @@
 N is one end of a socketpair (or DBLEND_FD). On it go JSON lines, one object a line, many requests
 in flight; answers come in any order and repeat `id`. PYTHON must have OpenImageIO and numpy.
 
-    -> {"do":"hello","farm":"<16 hex>","host":H,"pid":P,"start":S}    once, first: whose prover this
-       is (start: start time of pid, /proc/PID/stat field 22)         <- {"is":"hello","oiio":"2.4.7"}
+    -> {"do":"hello","id","farm":"<16 hex>","host":H,"pid":P,"start":S}   once, first: whose prover
+       this is (start: start time of pid, /proc/PID/stat field 22)
+    <- {"id","is":"hello","oiio":"2.4.7"}
     -> {"do":"look","id","claim", FRAME}             looks, changes nothing
     <- {"id","is":"kept","files":[FILE]}             whole, of this version
        {"id","is":"taken","size","mtime_ns","inode"} somebody else's file in progress
@@ -31,7 +32,7 @@ name ("" for one file a frame), size in pixels (0: unknown); "digest": the stamp
 `dblend:<digest>:<major.minor>`; "blend_mtime_ns"; "keep": pictures of unknown origin are kept;
 "overwrite": nothing is looked at, no placeholder; "sighting": {size,mtime_ns,inode,abandoned} of
 the last `taken`; "known": [{path,digest,size,mtime_ns,inode}] the ledger's rows for these names.
-FILE: {path,bytes,width,height,view,mtime_ns,inode}. OUTPUT: {view,head,digits,tail} of PROTOCOL 3.4.
+FILE: {path,bytes,width,height,view,mtime_ns,inode}. OUTPUT: {view,head,digits,tail} (PROTOCOL 3.4).
 ERROR: {"id","is":"error","code","text","hint"}: disk-full, output-unwritable, bad-picture,
 no-picture, script-error.
 

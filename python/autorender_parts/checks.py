@@ -7,19 +7,10 @@ return lists of {code, text, hint}.
 import bpy
 
 from . import engines, overrides, physics
-from .failure import JobError, note
+from .failure import JobError, listed, note
 from .opening import options_of, runs_scripts
+from .references import missing
 from .rendering import denoiser_missing
-
-_SHOWN = 3  # names in one line, then "and N more"
-
-
-def listed(names):
-    """Names for people: the first few, then how many more."""
-    names = list(dict.fromkeys(names))
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (" and %d more" % more if more > 0 else "")
-
 
 # -- what would fail on every frame -------------------------------------------------------------
 
@@ -94,12 +85,8 @@ def _trees():
 
 def file_questions(references):
     """files-missing: what is not there and would be seen in the pictures."""
-    missing = [reference.told() for reference in references
-               if reference.missing and reference.needed]
-    if not missing:
-        return []
-    return [note("files-missing", "missing: %s" % listed(missing),
-                 "--allow-missing, or put the files back")]
+    lost = missing(references)
+    return [note("files-missing", lost, "--allow-missing, or put the files back")] if lost else []
 
 
 def script_questions(scene, job):
@@ -172,7 +159,7 @@ def _compositor_warnings(scene):
         if node.type == "OUTPUT_FILE":
             folder = getattr(node, "base_path", None) or getattr(node, "directory", "")
             yield note("file-output", "node %s writes to %s; the farm does not look after that"
-                       % (node.name, folder), "its files are not proven, and written twice at times")
+                       % (node.name, folder), "its files are not proven, at times written twice")
         if node.type == "DENOISE" and not engines.has_denoiser():
             yield note("denoise-node", "node %s does nothing: Blender is built without"
                        " OpenImageDenoise" % node.name, "use another Blender, or mute it")

@@ -1,5 +1,7 @@
 """failure - what went wrong with a job or a frame, in the words that people will read."""
 
+_SHOWN = 3  # names in one line, then "and N more"
+
 
 class JobError(Exception):
     """An error with a code word (proto/PROTOCOL.md), one line of text and what to do about it.
@@ -35,3 +37,10 @@ def one_line(error):
     parts = [line.strip() for line in str(error).splitlines() if line.strip()]
     parts = [part[len("Error:"):].strip() if part.startswith("Error:") else part for part in parts]
     return "; ".join(dict.fromkeys(parts)) or type(error).__name__
+
+
+def listed(names):
+    """Names for people: the first few, then how many more."""
+    names = list(dict.fromkeys(names))
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (" and %d more" % more if more > 0 else "")

@@ -10,6 +10,7 @@ import re
 import bpy
 
 from . import overrides, physics
+from .failure import listed
 
 _SEQUENCE = re.compile(r"(\d+)(\D*)$")
 _UDIM = re.compile(r"<UDIM>|<UVTILE>|1001")
@@ -51,6 +52,12 @@ def collect(scene):
     known = {reference.path for reference in found}
     found.extend(_others(known | set(_unbaked_folders())))
     return found
+
+
+def missing(references):
+    """What is not there and would be seen in the pictures, in one line; "" when all is there."""
+    lost = [one.told() for one in references if one.missing and one.needed]
+    return "missing: " + listed(lost) if lost else ""
 
 
 def absolute(path, library=None):

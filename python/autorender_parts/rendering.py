@@ -4,7 +4,7 @@ import os
 
 import bpy
 
-from . import engines, names, opening, overrides, physics
+from . import engines, names, opening, overrides, physics, references
 from .failure import JobError, one_line
 
 _STAMPED = ("PNG", "OPEN_EXR", "OPEN_EXR_MULTILAYER", "JPEG")  # formats that carry the note
@@ -34,8 +34,20 @@ def open_job(job):
     if not opening.options_of(job).get("engine") and engines.is_missing(scene):
         raise JobError("engine-missing", "this Blender has no engine %s" % engines.wanted(scene),
                        "install its add-on for this worker too, or choose one with -E")
+    if job.get("found") and not opening.options_of(job).get("allow_missing"):
+        _check_files(scene)
     prepare(scene, job)
     return OpenJob(job, scene)
+
+
+def _check_files(scene):
+    """JobError when something that was there at inspection is gone, or not there for this worker.
+
+    Blender would render without it, silently.
+    """
+    lost = references.missing(references.collect(scene))
+    if lost:
+        raise JobError("files-missing", lost, "put the files back, also for this worker")
 
 
 class OpenJob:

@@ -443,6 +443,7 @@ def _remove_placeholder(file, farm, claim):
     file.placeholder_fd = -1
 
     def is_ours(status):
+        """Still the file that we made, still empty, and still ours to remove."""
         held = os.fstat(fd)
         same = (status.st_dev, status.st_ino) == (held.st_dev, held.st_ino)
         return same and status.st_size == 0 and _is_at(file.temp_fd, file.temp)

@@ -1,4 +1,4 @@
-"""Drives autorender.py (in a real Blender) and prove.py as the worker does: JSON lines on a socket."""
+"""Drives autorender.py (in a real Blender) and prove.py as the worker does: JSON lines."""
 
 import hashlib
 import json

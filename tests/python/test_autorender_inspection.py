@@ -158,3 +158,14 @@ def test_inspection_is_quick(warm, scenes):
     for _ in range(20):
         warm.found(scenes / "plain.blend")
     assert (time.monotonic() - started) / 20 < 0.5
+
+
+def test_a_file_lost_since_the_inspection_is_an_error_at_open(warm, scenes):
+    job = warm.open(scenes / "image_there.blend")
+    os.rename(scenes / "wood.png", scenes / "wood.bak")
+    answer = warm.ask(do="open", job=job)
+    job["options"]["allow_missing"] = True
+    allowed = warm.ask(do="open", job=job)
+    os.rename(scenes / "wood.bak", scenes / "wood.png")
+    assert (answer["event"], answer["code"], answer["fatal"]) == ("error", "files-missing", False)
+    assert allowed["event"] == "opened"

@@ -416,8 +416,8 @@ def sound_and_font(scene):
     scene.sequence_editor_create()
     sound = os.path.join(FOLDER, "noise.wav")
     with open(sound, "wb") as stream:
-        stream.write(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data"
-                     b"\0\0\0\0")
+        stream.write(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0"
+                     b"\x80\x3e\0\0\2\0\x10\0data\0\0\0\0")
     scene.sequence_editor.sequences.new_sound("Noise", sound, 1, 1)
     return lambda: os.unlink(sound)
 
