@@ -26,15 +26,25 @@ void blenders_clear(struct blenders *self)
 
 bool blenders_parse_version(const char *text, int *series, int *patch)
 {
-    int major = 0;
-    int minor = 0;
-    int third = 0;
-    if (sscanf(text, "%3d.%2d.%4d", &major, &minor, &third) < 2 || major < 1 || minor < 0 ||
-        third < 0) {
+    long parts[3] = { 0 };
+    const char *at = text;
+    size_t count = 0;
+    while (count < 3) {
+        char *end = NULL;
+        parts[count++] = strtol(at, &end, 10);
+        if (end == at || *at == '-' || parts[count - 1] > 9999 || (*end && *end != '.')) {
+            return false;
+        }
+        at = end + (*end == '.');
+        if (!*end) {
+            break;
+        }
+    }
+    if (count < 2 || parts[0] < 1 || parts[0] > 999 || parts[1] > 99) {
         return false;
     }
-    *series = major * 100 + minor;
-    *patch = third;
+    *series = (int)(parts[0] * 100 + parts[1]);
+    *patch = (int)parts[2];
     return true;
 }
 
@@ -199,6 +209,18 @@ static const struct blender_info *pick(const struct blenders *self, int series, 
     return NULL;
 }
 
+static const struct blender_info *newest(const struct blenders *self, bool denoiser,
+                                         const struct blender_info **passed)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (!denoiser || self->items[i].denoiser) {
+            return &self->items[i];
+        }
+        *passed = *passed ? *passed : &self->items[i];
+    }
+    return NULL;
+}
+
 /* The lowest series that is not lower than least; 0 when there is none. */
 static int next_series(const struct blenders *self, int least)
 {
@@ -245,11 +267,7 @@ int blenders_choose(const struct blenders *self, const struct blender_need *need
             return BLENDERS_NONE;
         }
     } else if (need->file_version == 0) {
-        chosen = need->denoiser ? NULL : &self->items[0];
-        for (size_t i = 0; !chosen && i < self->count; i++) {
-            chosen = self->items[i].denoiser ? &self->items[i] : NULL;
-        }
-        passed = chosen ? NULL : &self->items[0];
+        chosen = newest(self, need->denoiser, &passed);
     } else {
         int series = next_series(self, need->file_version);
         if (series == 0) {

@@ -55,7 +55,9 @@ static char *cpu_id(hwloc_const_bitmap_t cpus)
         abort();
     }
     for (char *at = list; *at; at++) {
-        *at = *at == ',' ? '+' : *at;
+        if (*at == ',') {
+            *at = '+';
+        }
     }
     char *id = alloc_format("cpu:%s", list);
     free(list);

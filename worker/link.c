@@ -10,8 +10,6 @@
 #include "proto/messages.h"
 #include "worker/watch.h"
 
-enum { ANSWER_BYTES = WIRE_WORKER_BYTES };
-
 struct link {
     zloop_t *loop;
     const char *endpoint;
@@ -32,7 +30,7 @@ static int on_answer(zloop_t *loop, zsock_t *socket, void *arg)
     }
     zframe_t *frame = zmsg_first(message);
     int rc = zmsg_size(message) == 1
-                 ? wire_decode(zframe_data(frame), zframe_size(frame), &wire_worker_limits, &body)
+                 ? wire_decode(zframe_data(frame), zframe_size(frame), &wire_answer_limits, &body)
                  : WIRE_TRAILING;
     if (rc != WIRE_OK) {
         log_warning("drop answer: %s", wire_outcome_name(rc));
@@ -52,7 +50,7 @@ static int open_socket(link_t *self)
     zsock_set_req_correlate(socket, 1);
     zsock_set_sndtimeo(socket, 0);
     zsock_set_linger(socket, 0);
-    zsock_set_maxmsgsize(socket, ANSWER_BYTES);
+    zsock_set_maxmsgsize(socket, WIRE_ANSWER_BYTES);
     zsock_set_reconnect_ivl(socket, 100);
     zsock_set_reconnect_ivl_max(socket, 1000);
     if (zsock_connect(socket, "%s", self->endpoint) != 0) {
@@ -106,12 +104,13 @@ void link_send(link_t *self, const json_t *body, const struct reports_log *logs,
             return;
         }
     }
-    int rc = wire_encode(body, &data, &size);
-    if (rc == 0 && wire_check(data, size, &wire_worker_limits) != WIRE_OK) {
-        rc = -E2BIG;
+    struct message_fault fault = { .text = "it breaks the limits of the wire" };
+    int rc = message_check(MESSAGE_FROM_WORKER, body, &fault);
+    if (rc == MESSAGE_OK) {
+        rc = wire_encode(body, &data, &size);
     }
-    if (rc != 0) {
-        log_error("send to broker: a message that breaks the limits of the wire");
+    if (rc != 0 || wire_check(data, size, &wire_worker_limits) != WIRE_OK) {
+        log_error("drop our own message: %s", fault.text);
         return;
     }
     CLEANUP(zmsg_destroy) zmsg_t *message = zmsg_new();

@@ -16,6 +16,8 @@
 #define PREFIX "device-"
 #define SUFFIX ".lock"
 
+enum { NAME_BYTES = 120 }; /* of the id in a file name */
+
 struct lock {
     int fd;
 };
@@ -134,13 +136,35 @@ static char *find_overlap(const char *folder, const char *own, const struct devi
     return names;
 }
 
+static int take_fd(int *fd_p)
+{
+    int fd = *fd_p;
+    *fd_p = -1;
+    return fd;
+}
+
+/* A list of single CPUs may be longer than a file name: then its hash (FNV-1a) stands for it. */
+static char *file_name(const char *id)
+{
+    uint64_t hash = 14695981039346656037U;
+    for (const char *at = id; *at; at++) {
+        hash = (hash ^ (unsigned char)*at) * 1099511628211U;
+    }
+    char *name = strlen(id) > NAME_BYTES ? alloc_format(PREFIX "%.*s-%016llx" SUFFIX, NAME_BYTES,
+                                                        id, (unsigned long long)hash)
+                                         : alloc_format(PREFIX "%s" SUFFIX, id);
+    for (char *at = name; *at; at++) {
+        if (*at == '/') {
+            *at = '_';
+        }
+    }
+    return name;
+}
+
 int lock_take(const char *folder, const struct device *device, const char *name, lock_t **out,
               char **holder, char **overlap)
 {
-    CLEANUP(cleanup_free) char *file = alloc_format(PREFIX "%s" SUFFIX, device->id);
-    for (char *at = file; *at; at++) {
-        *at = *at == '/' ? '_' : *at;
-    }
+    CLEANUP(cleanup_free) char *file = file_name(device->id);
     CLEANUP(cleanup_free) char *path = alloc_format("%s/%s", folder, file);
     CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
@@ -160,8 +184,7 @@ int lock_take(const char *folder, const struct device *device, const char *name,
     }
     *overlap = find_overlap(folder, file, device);
     *out = alloc_zero(1, sizeof **out);
-    (*out)->fd = fd;
-    fd = -1;
+    (*out)->fd = take_fd(&fd);
     return 0;
 }
 

@@ -28,13 +28,18 @@ static const struct {
 /* Read "A / B" or "A/B" with 0 <= A <= B; false when text is anything else. */
 static bool parse_ratio(const char *text, int *done, int *total)
 {
-    int a = 0;
-    int b = 0;
-    if (sscanf(text, " %9d / %9d", &a, &b) != 2 || a < 0 || b <= 0 || a > b) {
+    char *end = NULL;
+    long a = strtol(text, &end, 10);
+    const char *slash = end + strspn(end, " ");
+    if (end == text || *slash != '/') {
         return false;
     }
-    *done = a;
-    *total = b;
+    long b = strtol(slash + 1, &end, 10);
+    if (end == slash + 1 || a < 0 || b <= 0 || a > b || b > 1000000000) {
+        return false;
+    }
+    *done = (int)a;
+    *total = (int)b;
     return true;
 }
 

@@ -128,16 +128,12 @@ static int64_t port_blender_rss(void *ctx)
 static void port_source_look(void *ctx, struct source_ask *ask)
 {
     struct program *self = ctx;
-    struct source_answer *answer = NULL;
     int64_t id = ask->id;
     int rc = source_start(ask, self->source_pipe[1]);
     if (rc != 0) {
         /* No thread to be had: the answer says so, by the same way. */
-        answer = alloc_zero(1, sizeof *answer);
-        *answer = (struct source_answer){ .id = id, .verdict = SOURCE_UNREADABLE, .error = -rc };
-        if (write(self->source_pipe[1], &answer, sizeof answer) != sizeof answer) {
-            free(answer);
-        }
+        struct source_answer answer = { .id = id, .verdict = SOURCE_UNREADABLE, .error = -rc };
+        source_send(&answer, self->source_pipe[1]);
     }
 }
 
@@ -339,11 +335,10 @@ static void on_answer(void *arg, const json_t *body)
 static void on_source(void *arg)
 {
     struct program *self = arg;
-    struct source_answer *answer = NULL;
-    if (read(self->source_pipe[0], &answer, sizeof answer) == sizeof answer) {
-        work_source_answer(self->work, answer, clock_mono_ms());
-        source_answer_clear(answer);
-        free(answer);
+    struct source_answer answer;
+    if (source_receive(self->source_pipe[0], &answer)) {
+        work_source_answer(self->work, &answer, clock_mono_ms());
+        source_answer_clear(&answer);
     }
 }
 
@@ -408,8 +403,7 @@ static int64_t check_idle(struct program *self, int64_t now_ms)
         }
     }
     if (inspector && self->leaving == LEAVING_NO) {
-        int64_t heard = session_heard_ms(self->session); /* -1 before the first tick */
-        int64_t silent = (heard < 0 ? now_ms : heard) + INSPECTOR_SILENCE_MS;
+        int64_t silent = session_heard_ms(self->session) + INSPECTOR_SILENCE_MS;
         if (now_ms >= silent) {
             log_info("no broker answers");
             leave(self, true);

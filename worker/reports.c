@@ -1,9 +1,13 @@
 #include "worker/reports.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "proto/json_wire.h"
+#include "proto/messages.h"
 #include "worker/output.h"
 
 struct report {
@@ -54,8 +58,8 @@ static json_t *clean_text(const char *text)
     if (size > 0) {
         memcpy(copy, text, size);
     }
-    while (size > 0 && size == REPORTS_TEXT_BYTES &&
-           ((unsigned char)copy[size - 1] & 0xC0) == 0x80) {
+    bool cut = size == REPORTS_TEXT_BYTES;
+    while (cut && size > 0 && ((unsigned char)copy[size - 1] & 0xC0) == 0x80) {
         size--; /* do not cut through a character */
     }
     size = output_clean(copy, size);
@@ -73,9 +77,39 @@ json_t *report_error(int64_t claim, const char *code, const char *text, const ch
     return self;
 }
 
+/* Would a message with this report pass the broker's checks? A message that does not is never
+ * answered, and it would be sent for ever. */
+static bool fits(json_t *report, struct message_fault *fault)
+{
+    struct wire_limits limits = wire_worker_limits;
+    CLEANUP(cleanup_json)
+    json_t *body = json_pack("{s:i, s:s, s:i, s:i, s:i, s:[], s:[O], s:i, s:s}", "v", 1, "t",
+                             "SYNC", "session", 1, "seq", 1, "seen", 0, "holding", "reports",
+                             report, "want", 0, "state", "idle");
+    CLEANUP(cleanup_free) void *data = NULL;
+    size_t size = 0;
+    limits.body_bytes = REPORTS_BYTES;
+    *fault = (struct message_fault){ .text = "it is larger than a message" };
+    return body && message_check(MESSAGE_FROM_WORKER, body, fault) == MESSAGE_OK &&
+           wire_encode(body, &data, &size) == 0 && wire_check(data, size, &limits) == WIRE_OK;
+}
+
+static void replace_unfit(json_t **report_p)
+{
+    struct message_fault fault;
+    char text[256];
+    if (!fits(*report_p, &fault)) {
+        int64_t claim = json_integer_value(json_object_get(*report_p, "claim"));
+        (void)snprintf(text, sizeof text, "what it came to cannot be told: %s", fault.text);
+        json_decref(*report_p);
+        *report_p = report_error(claim, "script-error", text, "", false);
+    }
+}
+
 void reports_add(reports_t *self, json_t **report_p, char **log_p, size_t log_size)
 {
     struct report *new = alloc_zero(1, sizeof *new);
+    replace_unfit(report_p);
     new->body = *report_p;
     new->log = *log_p;
     new->log_size = log_size;

@@ -16,6 +16,7 @@
 enum {
     REPORTS_A_MESSAGE = 8,
     REPORTS_LOGS_A_MESSAGE = 4,
+    REPORTS_BYTES = 100000,    /* of one on the wire; a message takes 131,072 */
     REPORTS_TEXT_BYTES = 3000, /* of one text in a report; the wire takes 4,096 */
 };
 
@@ -37,7 +38,8 @@ json_t *report_new(int64_t claim, const char *what);
 json_t *report_error(int64_t claim, const char *code, const char *text, const char *hint,
                      bool fatal);
 
-/* Take over *report_p and *log_p (NULL: none); both are set to NULL. */
+/* Take over *report_p and *log_p (NULL: none); both are set to NULL. A report that the broker
+ * would not take (too large, not as PROTOCOL.md has it) becomes an error that says so. */
 void reports_add(reports_t *self, json_t **report_p, char **log_p, size_t log_size);
 
 /* An answer settled it. False when there is no such report. */

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,19 +55,30 @@ void scratch_remove(char **path_p)
     }
 }
 
+/* Is name that of a folder whose owner, a process of this user, is gone? */
+static bool is_orphan(const char *name)
+{
+    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0) {
+        return false;
+    }
+    char *end = NULL;
+    const char *at = name + strlen(PREFIX);
+    unsigned long user = strtoul(at, &end, 10);
+    if (end == at || *end != '-' || user != getuid()) {
+        return false;
+    }
+    long pid = strtol(end + 1, &end, 10);
+    return *end == '-' && pid > 0 && pid <= INT_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
 void scratch_sweep(void)
 {
     CLEANUP(cleanup_folder) DIR *listing = opendir(base());
     struct dirent *entry = NULL;
     while (listing && (entry = readdir(listing))) {
-        unsigned user = 0;
-        int pid = 0;
         struct stat st;
-        if (sscanf(entry->d_name, PREFIX "%u-%d-", &user, &pid) != 2 || user != getuid() ||
-            pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH) {
-            continue;
-        }
-        if (fstatat(dirfd(listing), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        if (is_orphan(entry->d_name) &&
+            fstatat(dirfd(listing), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISDIR(st.st_mode) && st.st_uid == getuid()) {
             char *path = alloc_format("%s/%s", base(), entry->d_name);
             scratch_remove(&path);

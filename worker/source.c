@@ -116,6 +116,28 @@ void source_look(const struct source_ask *ask, struct source_answer *out)
     }
 }
 
+void source_send(struct source_answer *answer, int fd)
+{
+    struct source_letter letter = { .answer = alloc_zero(1, sizeof *answer) };
+    *letter.answer = *answer;
+    *answer = (struct source_answer){ .id = 0 };
+    if (write(fd, &letter, sizeof letter) != (ssize_t)sizeof letter) { /* nobody reads any more */
+        source_answer_clear(letter.answer);
+        free(letter.answer);
+    }
+}
+
+bool source_receive(int fd, struct source_answer *out)
+{
+    struct source_letter letter = { .answer = NULL };
+    if (read(fd, &letter, sizeof letter) != (ssize_t)sizeof letter) {
+        return false;
+    }
+    *out = *letter.answer;
+    free(letter.answer);
+    return true;
+}
+
 struct errand {
     struct source_ask ask;
     int fd;
@@ -124,13 +146,9 @@ struct errand {
 static void *run(void *arg)
 {
     struct errand *errand = arg;
-    struct source_answer *answer = alloc_zero(1, sizeof *answer);
-    source_look(&errand->ask, answer);
-    ssize_t written = write(errand->fd, &answer, sizeof answer);
-    if (written != (ssize_t)sizeof answer) { /* nobody reads any more */
-        source_answer_clear(answer);
-        free(answer);
-    }
+    struct source_answer answer;
+    source_look(&errand->ask, &answer);
+    source_send(&answer, errand->fd);
     close(errand->fd);
     source_ask_clear(&errand->ask);
     free(errand);
@@ -139,7 +157,7 @@ static void *run(void *arg)
 
 int source_start(struct source_ask *ask, int fd)
 {
-    pthread_t thread;
+    pthread_t thread = 0;
     struct errand *errand = alloc_zero(1, sizeof *errand);
     int rc = 0;
     errand->ask = *ask;

@@ -55,9 +55,20 @@ void source_look(const struct source_ask *ask, struct source_answer *out);
 void source_answer_clear(struct source_answer *self);
 
 /*
- * Look in a thread: a struct source_answer * is written to fd (a pipe) when it is through; the
- * reader owns it. Takes what is in *ask. A negative errno when there is no thread to be had.
+ * Look in a thread: a struct source_letter is written to fd (a pipe) when it is through; the
+ * reader owns what it holds. Takes what is in *ask. A negative errno when there is no thread to be
+ * had.
  */
 int source_start(struct source_ask *ask, int fd);
+
+struct source_letter {
+    struct source_answer *answer;
+};
+
+/* Write an answer as the thread does; copies it (takes its text). */
+void source_send(struct source_answer *answer, int fd);
+
+/* Read one; false when there is none. The caller clears *out. */
+bool source_receive(int fd, struct source_answer *out);
 
 #endif

@@ -428,7 +428,7 @@ void work_blender_answer(work_t *self, const json_t *answer, int64_t now_ms)
 {
     struct task *rendering = task_in(self, TASK_RENDERING);
     if (self->opening == OPENING_RUNNING) {
-        open_answer(self, answer, now_ms);
+        open_answer(self, answer);
     } else if (rendering) {
         frame_blender_answer(self, rendering, answer, now_ms);
     }
@@ -533,7 +533,7 @@ static bool step_prover(work_t *self, struct task *task, int64_t now_ms)
     if (task->state == TASK_GIVING_UP) {
         work_ask(self, task, json_pack("{s:s}", "do", "give-up"));
     } else if (task->state == TASK_SURVEYING) {
-        inspect_survey(self, task, now_ms);
+        inspect_survey(self, task);
     } else if (task->kind == TASK_SWEEP) {
         sweep_begin(self, task, now_ms);
     } else {
@@ -566,7 +566,7 @@ static void step_blender(work_t *self, int64_t now_ms)
     struct task *task = next_for_blender(self);
     bool busy = self->opening != OPENING_NONE && self->opening != OPENING_DONE;
     if (busy) {
-        open_step(self, now_ms);
+        open_step(self);
         return;
     }
     if (!task || (task->kind == TASK_RENDER && work_count(self, is_in_proof) >= WORK_PROOFS_MAX)) {

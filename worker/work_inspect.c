@@ -10,8 +10,6 @@
 #include "proto/ranges.h"
 #include "worker/work_parts.h"
 
-enum { INSPECTED_BYTES = 100000 }; /* of a report; a message takes 131,072 */
-
 static void ranges_free(struct ranges *self)
 {
     ranges_clear(self);
@@ -32,17 +30,9 @@ static json_t *inspected_report(const struct task *task)
     return report;
 }
 
-static void end_inspection(work_t *self, struct task *task, int64_t now_ms)
+static void end_inspection(work_t *self, struct task *task)
 {
-    CLEANUP(cleanup_json) json_t *report = inspected_report(task);
-    if (json_dumpb(report, NULL, 0, JSON_COMPACT) > INSPECTED_BYTES) {
-        struct blender_end why = { .code = "script-error",
-                                   .text = "what inspection found is larger than a message",
-                                   .hint = "the scene has too many views or warnings" };
-        work_fail(self, task, &why, true, now_ms);
-        return;
-    }
-    work_end(self, task, json_incref(report));
+    work_end(self, task, inspected_report(task));
 }
 
 static void add_remark(json_t *answer, const char *list, const char *code, const char *text,
@@ -90,7 +80,7 @@ void inspect_found(work_t *self, struct task *task, const json_t *answer, int64_
     bool answered = work_option(task->about, "keep") || work_option(task->about, "overwrite");
     const json_t *found = json_object_get(task->found, "found");
     if (answered || json_array_size(json_object_get(found, "outputs")) == 0) {
-        end_inspection(self, task, now_ms);
+        end_inspection(self, task);
         return;
     }
     free(task->digest);
@@ -119,12 +109,12 @@ static json_t *resolve_frames(const struct task *task, const json_t *found)
     return ranges_to_json(&frames);
 }
 
-void inspect_survey(work_t *self, struct task *task, int64_t now_ms)
+void inspect_survey(work_t *self, struct task *task)
 {
     json_t *found = json_object_get(task->found, "found");
     json_t *frames = resolve_frames(task, found);
     if (!frames) {
-        end_inspection(self, task, now_ms); /* the broker says what is wrong with them */
+        end_inspection(self, task); /* the broker says what is wrong with them */
         return;
     }
     json_t *request =
@@ -160,7 +150,7 @@ void inspect_prover_answer(work_t *self, struct task *task, const json_t *answer
         work_fail(self, task, &why, true, now_ms);
     } else if (task->state == TASK_SURVEYING) {
         ask_about_pictures(task, answer);
-        end_inspection(self, task, now_ms);
+        end_inspection(self, task);
     } else if (task->state == TASK_SWEEPING) {
         if (error) {
             log_warning("sweep job %lld: %s: %s", (long long)task->job, why.code, why.text);

@@ -125,6 +125,10 @@ static void send_command(work_t *self, struct task *task)
 {
     json_t *about = json_copy(task->about);
     const char *word = task->kind == TASK_INSPECT ? "inspect" : "open";
+    json_t *options = json_copy(json_object_get(about, "options"));
+    /* Up to 12,288 numbers that only the broker and the survey need. */
+    (void)json_object_del(options, "frames"); /* -1: there are none */
+    json_object_set_new(about, "options", options ? options : json_object());
     json_object_set_new(about, "use", json_string(self->use));
     self->ports.blender_mark(self->ports.ctx);
     self->fresh = true;
@@ -132,11 +136,9 @@ static void send_command(work_t *self, struct task *task)
     self->ports.blender_command(self->ports.ctx, json_pack("{s:s, s:o}", "do", word, "job", about));
 }
 
-void open_step(work_t *self, int64_t now_ms)
+void open_step(work_t *self)
 {
     struct task *task = opening_task(self);
-    enum blender_state state = self->ports.blender_state(self->ports.ctx);
-    (void)now_ms;
     if (!task) {
         if (self->opening == OPENING_RUNNING) {
             self->ports.blender_restart(self->ports.ctx, "what it opens is not wanted any more");
@@ -144,8 +146,8 @@ void open_step(work_t *self, int64_t now_ms)
         open_forget(self);
     } else if (self->opening == OPENING_WAITING) {
         self->ports.blender_want(self->ports.ctx, self->chosen);
-        state = self->ports.blender_state(self->ports.ctx);
-        if (state == BLENDER_IDLE && self->ports.blender_info(self->ports.ctx) == self->chosen) {
+        if (self->ports.blender_state(self->ports.ctx) == BLENDER_IDLE &&
+            self->ports.blender_info(self->ports.ctx) == self->chosen) {
             send_command(self, task);
         }
     }
@@ -262,10 +264,9 @@ void open_looked(work_t *self, const struct source_answer *answer, int64_t now_m
     }
 }
 
-void open_answer(work_t *self, const json_t *answer, int64_t now_ms)
+void open_answer(work_t *self, const json_t *answer)
 {
     struct task *task = opening_task(self);
-    (void)now_ms;
     if (!task) {
         open_forget(self);
         return;

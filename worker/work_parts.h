@@ -86,9 +86,9 @@ bool work_option(const json_t *about, const char *key);
 
 /* work_open.c: bring the task's file into Blender. True when it is there already. */
 bool open_for(work_t *self, struct task *task, int64_t now_ms);
-void open_step(work_t *self, int64_t now_ms);
+void open_step(work_t *self);
 void open_forget(work_t *self); /* Blender is another one, or the file not open any more */
-void open_answer(work_t *self, const json_t *answer, int64_t now_ms);
+void open_answer(work_t *self, const json_t *answer);
 void open_looked(work_t *self, const struct source_answer *answer, int64_t now_ms);
 void open_failed(work_t *self, const struct blender_end *end, int64_t now_ms);
 bool open_same(const json_t *left, const json_t *right);
@@ -101,7 +101,7 @@ void frame_blender_answer(work_t *self, struct task *task, const json_t *answer,
 
 /* work_inspect.c */
 void inspect_found(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
-void inspect_survey(work_t *self, struct task *task, int64_t now_ms);
+void inspect_survey(work_t *self, struct task *task);
 void inspect_prover_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
 void sweep_begin(work_t *self, struct task *task, int64_t now_ms);
 

@@ -1,0 +1,551 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/alloc.h"
+#include "worker/work.h"
+
+enum { MEMORY_BYTES = 1000 };
+
+/* A worker without children: what work says to them is noted, what they answer is written here. */
+struct bench {
+    work_t *work;
+    reports_t *reports;
+    struct blender_info info;
+    struct blenders blenders;
+    bool prover_is_ready;
+    enum blender_state blender;
+    json_t *asked;   /* the last request to the prover */
+    json_t *command; /* the last command to Blender */
+    json_t *about;   /* the job */
+    int64_t look;    /* id of the last look at the file */
+    char opened[64]; /* of that look: the file that was opened, "" for a look before */
+    int asks, commands, restarts, looks;
+    char asks_text[512]; /* "look 1, take 1, ..." */
+    int64_t rss;
+};
+
+static bool prover_ready_now(void *ctx)
+{
+    return ((struct bench *)ctx)->prover_is_ready;
+}
+
+static int64_t int_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static void ask_prover(void *ctx, json_t *request)
+{
+    struct bench *bench = ctx;
+    size_t used = strlen(bench->asks_text);
+    assert_true(snprintf(bench->asks_text + used, sizeof bench->asks_text - used, "%s %d; ",
+                         text_of(request, "do"), (int)int_of(request, "claim")) > 0);
+    json_decref(bench->asked);
+    bench->asked = request;
+    bench->asks++;
+}
+
+static enum blender_state state_now(void *ctx)
+{
+    return ((struct bench *)ctx)->blender;
+}
+
+static const struct blender_info *info_now(void *ctx)
+{
+    return &((struct bench *)ctx)->info;
+}
+
+static void want(void *ctx, const struct blender_info *info)
+{
+    (void)ctx;
+    (void)info;
+}
+
+static void restart(void *ctx, const char *reason)
+{
+    struct bench *bench = ctx;
+    assert_non_null(reason);
+    bench->restarts++;
+    bench->blender = BLENDER_CLOSING;
+}
+
+static void command(void *ctx, json_t *sent)
+{
+    struct bench *bench = ctx;
+    json_decref(bench->command);
+    bench->command = sent;
+    bench->commands++;
+    bench->blender =
+        strcmp(text_of(sent, "do"), "render") == 0 ? BLENDER_RENDERING : BLENDER_OPENING;
+}
+
+static char *take_log(void *ctx, size_t *size)
+{
+    (void)ctx;
+    *size = 5;
+    return alloc_text("Saved");
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static int64_t rss(void *ctx)
+{
+    return ((struct bench *)ctx)->rss;
+}
+
+static void look(void *ctx, struct source_ask *ask)
+{
+    struct bench *bench = ctx;
+    bench->look = ask->id;
+    bench->looks++;
+    assert_true(
+        snprintf(bench->opened, sizeof bench->opened, "%s", ask->opened ? ask->opened : "") >= 0);
+    source_ask_clear(ask);
+}
+
+static const char job_text[] =
+    "{\"job\": 5, \"file\": \"/a/b.blend\", \"size\": 10, \"mtime_ns\": 20, \"hash\": \"00\","
+    " \"options\": {}, \"found\": {\"digest\": \"d1\", \"file_version\": 304, \"width\": 32,"
+    " \"height\": 24, \"stamped\": true, \"outputs\":"
+    " [{\"view\": \"\", \"head\": \"/a/out/\", \"digits\": 4, \"tail\": \".png\"}]}}";
+
+static int begin(void **state)
+{
+    struct bench *bench = calloc(1, sizeof *bench);
+    assert_non_null(bench);
+    const struct work_ports ports = {
+        bench,   prover_ready_now, ask_prover, state_now, info_now, want, restart,
+        command, take_log,         nothing,    nothing,   rss,      look, nothing
+    };
+    bench->info = (struct blender_info){ .version = "3.4.1", .series = 304, .patch = 1 };
+    bench->blenders = (struct blenders){ .items = &bench->info, .count = 1 };
+    bench->prover_is_ready = true;
+    bench->blender = BLENDER_IDLE;
+    bench->reports = reports_new();
+    bench->about = json_loads(job_text, 0, NULL);
+    assert_non_null(bench->about);
+    const struct work_setup setup = { .blenders = &bench->blenders, .memory_bytes = MEMORY_BYTES };
+    bench->work = work_new(&setup, &ports, bench->reports);
+    work_set_farm(bench->work, "0123456789abcdef");
+    *state = bench;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct bench *bench = *state;
+    work_destroy(&bench->work);
+    reports_destroy(&bench->reports);
+    json_decref(bench->asked);
+    json_decref(bench->command);
+    json_decref(bench->about);
+    free(bench);
+    return 0;
+}
+
+static void grant(struct bench *bench, int64_t claim, int frame)
+{
+    json_t *given = json_pack("{s:I, s:s, s:i, s:i, s:i}", "claim", (json_int_t)claim, "kind",
+                              "render", "job", 5, "frame", frame, "attempt", 1);
+    if (work_job(bench->work) == 0) {
+        work_assign(bench->work, bench->about);
+    }
+    work_grant(bench->work, given, 1);
+    work_answered(bench->work, 1, 1);
+    json_decref(given);
+    (void)work_step(bench->work, 1);
+}
+
+/* The prover answers its last request. */
+static void prover_says(struct bench *bench, const char *is)
+{
+    json_t *answer =
+        json_pack("{s:I, s:s, s:s, s:[]}", "id", (json_int_t)int_of(bench->asked, "id"), "is", is,
+                  "path", "/a/out/.temp", "files");
+    work_prover_answer(bench->work, answer, 2);
+    json_decref(answer);
+    (void)work_step(bench->work, 2);
+}
+
+static void source_says(struct bench *bench, enum source_verdict verdict)
+{
+    struct source_answer answer = { .id = bench->look, .verdict = verdict };
+    char use[] = "/a/b.blend";
+    answer.use = verdict == SOURCE_OK ? use : NULL;
+    work_source_answer(bench->work, &answer, 3);
+    (void)work_step(bench->work, 3);
+}
+
+static void blender_says(struct bench *bench, const char *event)
+{
+    json_t *answer = json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", event, "ms", 12, "code",
+                               "no-camera", "text", "no camera", "fatal", true);
+    bench->blender = BLENDER_IDLE;
+    work_blender_answer(bench->work, answer, 4);
+    json_decref(answer);
+    (void)work_step(bench->work, 4);
+}
+
+/* The file is looked at, opened, and looked at again. */
+static void open_file(struct bench *bench)
+{
+    assert_string_equal(bench->opened, "");
+    source_says(bench, SOURCE_OK);
+    assert_string_equal(text_of(bench->command, "do"), "open");
+    blender_says(bench, "opened");
+    assert_string_equal(bench->opened, "/a/b.blend");
+    source_says(bench, SOURCE_OK);
+}
+
+/* From the grant to a Blender that renders it. */
+static void render_first(struct bench *bench, int64_t claim, int frame)
+{
+    grant(bench, claim, frame);
+    assert_string_equal(text_of(bench->asked, "do"), "look");
+    prover_says(bench, "render");
+    open_file(bench);
+    assert_string_equal(text_of(bench->asked, "do"), "take");
+    prover_says(bench, "mine");
+    assert_int_equal(bench->blender, BLENDER_RENDERING);
+}
+
+static const char *phase_of(const struct bench *bench, int64_t claim)
+{
+    static char phase[16];
+    json_t *holding = work_holding(bench->work);
+    size_t i = 0;
+    json_t *entry = NULL;
+    phase[0] = '\0';
+    json_array_foreach(holding, i, entry)
+    {
+        if (int_of(entry, "claim") == claim) {
+            assert_true(snprintf(phase, sizeof phase, "%s", text_of(entry, "phase")) > 0);
+        }
+    }
+    json_decref(holding);
+    return phase;
+}
+
+/* "started 1; finished 1; " */
+static void expect_reports(const struct bench *bench, const char *expected)
+{
+    struct reports_log logs[REPORTS_LOGS_A_MESSAGE];
+    size_t log_count = 0;
+    char text[256] = "";
+    json_t *message = reports_message(bench->reports, logs, &log_count);
+    size_t i = 0;
+    json_t *report = NULL;
+    json_array_foreach(message, i, report)
+    {
+        size_t used = strlen(text);
+        assert_true(snprintf(text + used, sizeof text - used, "%s %d; ", text_of(report, "what"),
+                             (int)int_of(report, "claim")) > 0);
+    }
+    json_decref(message);
+    assert_string_equal(text, expected);
+}
+
+static void a_frame_goes_its_whole_way(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 7);
+    assert_string_equal(text_of(bench->command, "path"), "/a/out/.temp");
+    assert_string_equal(text_of(bench->command, "digest"), "dblend:d1:3.4");
+    assert_string_equal(phase_of(bench, 1), "rendering");
+    blender_says(bench, "rendered");
+    assert_string_equal(phase_of(bench, 1), "proof");
+    prover_says(bench, "done");
+    expect_reports(bench, "started 1; finished 1; ");
+    assert_true(work_empty(bench->work));
+    assert_string_equal(bench->asks_text, "look 1; take 1; prove 1; ");
+}
+
+static void the_next_is_looked_at_while_one_renders(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    assert_int_equal(work_want(bench->work), 1);
+    grant(bench, 2, 2);
+    assert_string_equal(bench->asks_text, "look 1; take 1; look 2; ");
+    prover_says(bench, "render");
+    assert_string_equal(bench->asks_text, "look 1; take 1; look 2; ");
+    assert_string_equal(phase_of(bench, 2), "ahead");
+    assert_int_equal(work_want(bench->work), 0);
+    blender_says(bench, "rendered");
+    assert_int_equal(bench->commands, 2);
+    assert_string_equal(bench->asks_text, "look 1; take 1; look 2; prove 1; take 2; ");
+    prover_says(bench, "mine");
+    assert_int_equal(bench->commands, 3);
+    assert_int_equal(bench->looks, 2);
+}
+
+static void with_two_in_proof_blender_waits(void **state)
+{
+    struct bench *bench = *state;
+    json_t *proofs[2];
+    render_first(bench, 1, 1);
+    blender_says(bench, "rendered");
+    proofs[0] = json_incref(bench->asked);
+    grant(bench, 2, 2);
+    prover_says(bench, "render");
+    prover_says(bench, "mine");
+    blender_says(bench, "rendered");
+    proofs[1] = json_incref(bench->asked);
+    grant(bench, 3, 3);
+    prover_says(bench, "render");
+    assert_string_equal(phase_of(bench, 3), "ahead");
+    assert_int_equal(bench->blender, BLENDER_IDLE);
+    json_decref(bench->asked);
+    bench->asked = proofs[1];
+    prover_says(bench, "done");
+    assert_string_equal(text_of(bench->asked, "do"), "take");
+    json_decref(proofs[0]);
+}
+
+static void kept_and_taken_open_no_file(void **state)
+{
+    struct bench *bench = *state;
+    grant(bench, 1, 1);
+    prover_says(bench, "kept");
+    grant(bench, 2, 2);
+    prover_says(bench, "taken");
+    expect_reports(bench, "kept 1; taken 2; ");
+    assert_int_equal(bench->looks, 0);
+    assert_int_equal(bench->commands, 0);
+}
+
+static void a_file_that_changed_fails_the_job(void **state)
+{
+    struct bench *bench = *state;
+    grant(bench, 1, 1);
+    prover_says(bench, "render");
+    source_says(bench, SOURCE_CHANGED);
+    expect_reports(bench, "error 1; ");
+    assert_int_equal(bench->commands, 0);
+}
+
+static void a_file_that_changes_while_it_opens_is_opened_again(void **state)
+{
+    struct bench *bench = *state;
+    grant(bench, 1, 1);
+    prover_says(bench, "render");
+    for (int i = 0; i < WORK_OPENS_MAX; i++) {
+        assert_int_equal(reports_count(bench->reports), 0);
+        source_says(bench, SOURCE_OK);
+        blender_says(bench, "opened");
+        source_says(bench, SOURCE_CHANGED);
+    }
+    assert_int_equal(bench->commands, WORK_OPENS_MAX);
+    expect_reports(bench, "error 1; ");
+}
+
+static void an_error_gives_the_frame_up_and_wants_a_new_blender(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    blender_says(bench, "error");
+    assert_string_equal(text_of(bench->asked, "do"), "give-up");
+    expect_reports(bench, "started 1; ");
+    prover_says(bench, "gone");
+    expect_reports(bench, "started 1; error 1; ");
+    assert_int_equal(bench->restarts, 0);
+    grant(bench, 2, 2);
+    prover_says(bench, "render");
+    assert_int_equal(bench->restarts, 1);
+}
+
+static void a_crash_takes_the_last_words_along(void **state)
+{
+    struct bench *bench = *state;
+    const struct blender_end crash = { BLENDER_RENDERING, "crashed", "it ended", "" };
+    render_first(bench, 1, 1);
+    bench->blender = BLENDER_OFF;
+    work_blender_ended(bench->work, &crash, 5);
+    (void)work_step(bench->work, 5);
+    prover_says(bench, "gone");
+    expect_reports(bench, "started 1; error 1; ");
+    struct reports_log logs[REPORTS_LOGS_A_MESSAGE];
+    size_t log_count = 0;
+    json_decref(reports_message(bench->reports, logs, &log_count));
+    assert_int_equal(log_count, 1);
+}
+
+static void a_stopped_frame_is_given_up_after_blender_is_gone(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    work_stop(bench->work, 1, 5);
+    (void)work_step(bench->work, 5);
+    assert_int_equal(bench->restarts, 1);
+    assert_string_equal(text_of(bench->asked, "do"), "take");
+    bench->blender = BLENDER_OFF;
+    (void)work_step(bench->work, 6);
+    assert_string_equal(text_of(bench->asked, "do"), "give-up");
+    prover_says(bench, "gone");
+    expect_reports(bench, "started 1; returned 1; ");
+}
+
+static void what_was_published_before_a_stop_counts(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    blender_says(bench, "rendered");
+    json_t *prove = json_incref(bench->asked);
+    work_stop(bench->work, 1, 5);
+    (void)work_step(bench->work, 5);
+    json_t *give_up = bench->asked;
+    bench->asked = prove;
+    prover_says(bench, "done");
+    bench->asked = give_up;
+    prover_says(bench, "gone");
+    json_decref(prove);
+    expect_reports(bench, "started 1; finished 1; ");
+}
+
+static void a_stale_claim_ends_without_a_report(void **state)
+{
+    struct bench *bench = *state;
+    grant(bench, 1, 1);
+    work_drop(bench->work, 1, 5);
+    assert_true(work_empty(bench->work));
+    expect_reports(bench, "");
+    prover_says(bench, "render"); /* too late: nobody cares */
+    assert_true(work_empty(bench->work));
+}
+
+static void pause_returns_what_is_ahead_and_wants_nothing(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    grant(bench, 2, 2);
+    work_set_orders(bench->work, true, false, 5);
+    expect_reports(bench, "started 1; returned 2; ");
+    assert_int_equal(work_want(bench->work), 0);
+    assert_string_equal(phase_of(bench, 1), "rendering");
+    work_set_orders(bench->work, false, false, 6);
+    assert_int_equal(work_want(bench->work), 1);
+}
+
+static void draining_returns_later_grants(void **state)
+{
+    struct bench *bench = *state;
+    work_drain(bench->work, false, 1);
+    grant(bench, 1, 1);
+    expect_reports(bench, "returned 1; ");
+    assert_true(work_empty(bench->work));
+}
+
+static void a_grant_that_comes_twice_is_held_once(void **state)
+{
+    struct bench *bench = *state;
+    grant(bench, 1, 1);
+    grant(bench, 1, 1);
+    json_t *holding = work_holding(bench->work);
+    assert_int_equal(json_array_size(holding), 1);
+    json_decref(holding);
+    assert_int_equal(bench->asks, 1);
+}
+
+static void a_dead_prover_returns_what_it_held(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    grant(bench, 2, 2);
+    bench->prover_is_ready = false;
+    work_prover_died(bench->work, 5);
+    (void)work_step(bench->work, 5);
+    assert_int_equal(bench->restarts, 1);
+    expect_reports(bench, "started 1; ");
+    bench->blender = BLENDER_OFF;
+    (void)work_step(bench->work, 6);
+    expect_reports(bench, "started 1; returned 1; ");
+    bench->prover_is_ready = true;
+    (void)work_step(bench->work, 7);
+    assert_string_equal(bench->asks_text, "look 1; take 1; look 2; look 2; ");
+}
+
+static void a_job_without_more_frames_is_returned(void **state)
+{
+    struct bench *bench = *state;
+    grant(bench, 1, 1);
+    work_answered(bench->work, 1, 0);
+    assert_int_equal(work_job(bench->work), 5);
+    prover_says(bench, "kept");
+    work_answered(bench->work, 0, 0);
+    assert_int_equal(work_job(bench->work), 5);
+    work_answered(bench->work, 2, 0);
+    assert_int_equal(work_job(bench->work), 0);
+}
+
+static void a_grant_of_a_job_without_description_is_returned(void **state)
+{
+    struct bench *bench = *state;
+    json_t *given =
+        json_pack("{s:i, s:s, s:i, s:i}", "claim", 9, "kind", "render", "job", 77, "frame", 1);
+    work_grant(bench->work, given, 1);
+    json_decref(given);
+    expect_reports(bench, "returned 9; ");
+}
+
+static void blender_that_grew_is_ended_between_frames(void **state)
+{
+    struct bench *bench = *state;
+    bench->rss = 100;
+    render_first(bench, 1, 1);
+    blender_says(bench, "rendered");
+    prover_says(bench, "done");
+    bench->rss = 200 + MEMORY_BYTES;
+    grant(bench, 2, 2);
+    prover_says(bench, "render");
+    assert_int_equal(bench->restarts, 0);
+    prover_says(bench, "mine");
+    blender_says(bench, "rendered");
+    prover_says(bench, "done");
+    bench->rss++;
+    grant(bench, 3, 3);
+    prover_says(bench, "render");
+    assert_int_equal(bench->restarts, 1);
+}
+
+#define BENCH(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BENCH(a_frame_goes_its_whole_way),
+        BENCH(the_next_is_looked_at_while_one_renders),
+        BENCH(with_two_in_proof_blender_waits),
+        BENCH(kept_and_taken_open_no_file),
+        BENCH(a_file_that_changed_fails_the_job),
+        BENCH(a_file_that_changes_while_it_opens_is_opened_again),
+        BENCH(an_error_gives_the_frame_up_and_wants_a_new_blender),
+        BENCH(a_crash_takes_the_last_words_along),
+        BENCH(a_stopped_frame_is_given_up_after_blender_is_gone),
+        BENCH(what_was_published_before_a_stop_counts),
+        BENCH(a_stale_claim_ends_without_a_report),
+        BENCH(pause_returns_what_is_ahead_and_wants_nothing),
+        BENCH(draining_returns_later_grants),
+        BENCH(a_grant_that_comes_twice_is_held_once),
+        BENCH(a_dead_prover_returns_what_it_held),
+        BENCH(a_job_without_more_frames_is_returned),
+        BENCH(a_grant_of_a_job_without_description_is_returned),
+        BENCH(blender_that_grew_is_ended_between_frames),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
