@@ -9,9 +9,10 @@
 static const struct frame *first_failed(const struct job *job)
 {
     const struct frame *first = NULL;
-    for (size_t i = 0; i < job->rows.size; i++) {
-        const struct frame *frame = job->rows.slots[i].value;
-        if (frame && frame->state == FRAME_FAILED && (!first || frame->number < first->number)) {
+    const struct frame *frame;
+    struct rows_place at = { 0 };
+    while ((frame = rows_each(job, &at)) != NULL) {
+        if (frame->state == FRAME_FAILED && (!first || frame->number < first->number)) {
             first = frame;
         }
     }

@@ -223,30 +223,21 @@ static void drop_row(queue_t *self, struct job *job, struct frame *frame)
         claim_end(self, frame->more->live);
     }
     taken_remove(self, frame);
-    map_remove(&job->rows, frame->number);
     rows_less(frame);
     change_frame_delete(self, job->row.job, frame->number);
 }
 
 static void recount(queue_t *self, struct job *job)
 {
-    size_t count = 0;
-    struct frame **gone = alloc_zero(job->rows.count + 1, sizeof(struct frame *));
+    struct rows_place at = { 0 };
+    struct frame *frame;
+    rows_rank_anew(self, job, drop_row);
     job->counts = (struct job_counts){ .total = ranges_count(&job->frames) };
     job->counts.by_state[FRAME_WAITING] = job->counts.total;
-    for (size_t i = 0; i < job->rows.size; i++) {
-        struct frame *frame = job->rows.slots[i].value;
-        if (frame && ranges_rank(&job->frames, frame->number) < 0) {
-            gone[count++] = frame;
-        } else if (frame) {
-            job->counts.by_state[FRAME_WAITING]--;
-            job->counts.by_state[frame->state]++;
-        }
+    while ((frame = rows_each(job, &at)) != NULL) {
+        job->counts.by_state[FRAME_WAITING]--;
+        job->counts.by_state[frame->state]++;
     }
-    for (size_t i = 0; i < count; i++) {
-        drop_row(self, job, gone[i]);
-    }
-    free((void *)gone);
     job->cursor = 0;
     job->counted = true;
 }
@@ -420,9 +411,10 @@ void job_warn(struct job *job, const char *code, const char *text)
 
 static void call_in_taken(queue_t *self, struct job *job)
 {
-    for (size_t i = 0; i < job->rows.size && job->counts.by_state[FRAME_TAKEN] > 0; i++) {
-        struct frame *frame = job->rows.slots[i].value;
-        if (frame && frame->state == FRAME_TAKEN) {
+    struct rows_place at = { 0 };
+    struct frame *frame;
+    while (job->counts.by_state[FRAME_TAKEN] > 0 && (frame = rows_each(job, &at)) != NULL) {
+        if (frame->state == FRAME_TAKEN) {
             frame_move(self, job, frame, FRAME_WAITING, NULL);
         }
     }
@@ -451,6 +443,8 @@ void job_set_kept(struct job *job, const char *kept)
 
 void job_delete(queue_t *self, struct job *job)
 {
+    struct rows_place at = { 0 };
+    struct frame *frame;
     assert(job_live(job) == 0);
     while (!link_empty(&job->workers)) {
         struct worker *worker = LINK_ITEM(job->workers.next, struct worker, on_job);
@@ -460,11 +454,8 @@ void job_delete(queue_t *self, struct job *job)
         worker_touch(self, worker);
     }
     assign_cancel_incoming(self, job);
-    for (size_t i = 0; i < job->rows.size && job->counts.by_state[FRAME_TAKEN] > 0; i++) {
-        struct frame *frame = job->rows.slots[i].value;
-        if (frame) {
-            taken_remove(self, frame);
-        }
+    while (job->counts.by_state[FRAME_TAKEN] > 0 && (frame = rows_each(job, &at)) != NULL) {
+        taken_remove(self, frame);
     }
     member(&self->inspect, job, &job->inspectable, false);
     member(&self->sweep, job, &job->sweepable, false);

@@ -7,7 +7,13 @@
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
-enum { SLAB_FRAMES = 64, TRIED_SCAN = 32, CANDIDATE_SCAN = 64 };
+enum {
+    SLAB_FRAMES = 64,
+    PAGE_FRAMES = 256,
+    NO_FRAME = INT32_MIN,
+    TRIED_SCAN = 32,
+    CANDIDATE_SCAN = 64
+};
 
 struct rows_slab {
     struct rows_slab *next;
@@ -35,9 +41,42 @@ bool frame_may_move(enum frame_state from, enum frame_state to)
            (allowed[from] & TO(to)) != 0;
 }
 
+static struct frame *at_rank(const struct job *job, int64_t rank)
+{
+    size_t page = (size_t)rank / PAGE_FRAMES;
+    return rank >= 0 && page < job->page_count && job->pages[page]
+               ? job->pages[page][(size_t)rank % PAGE_FRAMES]
+               : NULL;
+}
+
 struct frame *rows_get(const struct job *job, int32_t number)
 {
-    return map_get(&job->rows, number);
+    return at_rank(job, ranges_rank(&job->frames, number));
+}
+
+/* A page stands for 256 frames: what is known of ten million waiting ones is a few hundred KiB. */
+static void put(struct job *job, int64_t rank, struct frame *frame)
+{
+    size_t page = (size_t)rank / PAGE_FRAMES;
+    if (!job->pages) {
+        job->page_count = (size_t)(ranges_count(&job->frames) / PAGE_FRAMES) + 1;
+        job->pages = alloc_zero(job->page_count, sizeof(struct frame **));
+    }
+    assert(rank >= 0 && page < job->page_count);
+    if (!job->pages[page]) {
+        job->pages[page] = alloc_zero(PAGE_FRAMES, sizeof(struct frame *));
+    }
+    job->pages[page][(size_t)rank % PAGE_FRAMES] = frame;
+}
+
+static void clear_pages(struct job *job)
+{
+    for (size_t i = 0; i < job->page_count; i++) {
+        free((void *)job->pages[i]);
+    }
+    free((void *)job->pages);
+    job->pages = NULL;
+    job->page_count = 0;
 }
 
 struct frame *rows_make(struct job *job, int32_t number)
@@ -49,8 +88,45 @@ struct frame *rows_make(struct job *job, int32_t number)
     }
     struct frame *frame = &job->slabs->frames[job->slabs->used++];
     *frame = (struct frame){ .number = number, .ms = -1, .bytes = -1 };
-    map_put(&job->rows, number, frame);
+    put(job, ranges_rank(&job->frames, number), frame);
+    job->row_count++;
     return frame;
+}
+
+struct frame *rows_each(const struct job *job, struct rows_place *at)
+{
+    if (!at->begun) {
+        *at = (struct rows_place){ .slab = job->slabs, .begun = true };
+    }
+    while (at->slab) {
+        while (at->next < at->slab->used) {
+            struct frame *frame = &at->slab->frames[at->next++];
+            if (frame->number != NO_FRAME) {
+                return frame;
+            }
+        }
+        at->slab = at->slab->next;
+        at->next = 0;
+    }
+    return NULL;
+}
+
+void rows_rank_anew(queue_t *self, struct job *job,
+                    void (*gone)(queue_t *self, struct job *job, struct frame *frame))
+{
+    struct rows_place at = { 0 };
+    struct frame *frame;
+    clear_pages(job);
+    while ((frame = rows_each(job, &at)) != NULL) {
+        int64_t rank = ranges_rank(&job->frames, frame->number);
+        if (rank >= 0) {
+            put(job, rank, frame);
+            continue;
+        }
+        gone(self, job, frame);
+        frame->number = NO_FRAME;
+        job->row_count--;
+    }
 }
 
 struct frame_more *rows_more(struct job *job, struct frame *frame)
@@ -78,17 +154,18 @@ void rows_less(struct frame *frame)
 
 void rows_clear(struct job *job)
 {
-    for (size_t i = 0; i < job->rows.size; i++) {
-        if (job->rows.slots[i].value) {
-            rows_less(job->rows.slots[i].value);
-        }
+    struct rows_place at = { 0 };
+    struct frame *frame;
+    while ((frame = rows_each(job, &at)) != NULL) {
+        rows_less(frame);
     }
-    map_clear(&job->rows);
+    clear_pages(job);
     while (job->slabs) {
         struct rows_slab *next = job->slabs->next;
         free(job->slabs);
         job->slabs = next;
     }
+    job->row_count = 0;
 }
 
 void rows_export(const struct job *job, const struct frame *frame, struct frame_row *out)
@@ -247,7 +324,7 @@ static bool next_fresh(struct job *job, int32_t *number)
 {
     while (job->cursor < job->counts.total) {
         int64_t rank = order_rank(&job->order, job->counts.total, job->cursor);
-        if (ranges_at(&job->frames, rank, number) && !rows_get(job, *number)) {
+        if (!at_rank(job, rank) && ranges_at(&job->frames, rank, number)) {
             return true;
         }
         job->cursor++;

@@ -108,7 +108,9 @@ struct job {
     bool reinspect; /* to be inspected again when it is retried */
     int32_t file_version;
     /* frames */
-    struct map rows; /* number -> struct frame */
+    struct frame ***pages; /* by rank; NULL, and pages of NULL, where nothing has happened */
+    size_t page_count;
+    size_t row_count;
     struct job_counts counts;
     int64_t cursor; /* first position of the order that may be without a row */
     struct link back;
@@ -280,6 +282,17 @@ int64_t change_next_job(queue_t *self);
 /* ---- rows.c: the frames of a job ---- */
 struct frame *rows_get(const struct job *job, int32_t number);
 struct frame *rows_make(struct job *job, int32_t number);
+/* One row after the other, in no order; *at begins with {0}. NULL after the last. */
+struct rows_place {
+    struct rows_slab *slab;
+    size_t next;
+    bool begun;
+};
+struct frame *rows_each(const struct job *job, struct rows_place *at);
+/* The frame list is another one: find the rows by their new ranks. Those that are not in it any
+ * more are handed to gone, which must not look for rows. */
+void rows_rank_anew(queue_t *self, struct job *job,
+                    void (*gone)(queue_t *self, struct job *job, struct frame *frame));
 struct frame_more *rows_more(struct job *job, struct frame *frame);
 void rows_less(struct frame *frame);
 void rows_clear(struct job *job);

@@ -133,11 +133,9 @@ int queue_resume(queue_t *self, struct queue_now now, int64_t number, json_t *fi
 
 static void cancel_frames(queue_t *self, struct job *job)
 {
-    for (size_t i = 0; i < job->rows.size; i++) {
-        struct frame *frame = job->rows.slots[i].value;
-        if (!frame) {
-            continue;
-        }
+    struct rows_place at = { 0 };
+    struct frame *frame;
+    while ((frame = rows_each(job, &at)) != NULL) {
         if (frame->state == FRAME_WAITING || frame->state == FRAME_TAKEN) {
             frame_move(self, job, frame, FRAME_CANCELLED, NULL);
         } else if (frame->state == FRAME_CLAIMED) {
@@ -230,10 +228,11 @@ static int by_position(const void *a, const void *b)
 static size_t retry_frames(queue_t *self, struct job *job, enum queue_retry what)
 {
     size_t count = 0;
-    struct placed *list = alloc_zero(job->rows.count + 1, sizeof *list);
-    for (size_t i = 0; i < job->rows.size; i++) {
-        struct frame *frame = job->rows.slots[i].value;
-        if (frame && put_back(frame, what)) {
+    struct placed *list = alloc_zero(job->row_count + 1, sizeof *list);
+    struct rows_place at = { 0 };
+    struct frame *frame;
+    while ((frame = rows_each(job, &at)) != NULL) {
+        if (put_back(frame, what)) {
             int64_t rank = ranges_rank(&job->frames, frame->number);
             list[count++] = (struct placed){
                 .position = order_position(&job->order, job->counts.total, rank),
@@ -243,7 +242,7 @@ static size_t retry_frames(queue_t *self, struct job *job, enum queue_retry what
     }
     qsort(list, count, sizeof *list, by_position);
     for (size_t i = 0; i < count; i++) {
-        struct frame *frame = list[i].frame;
+        frame = list[i].frame;
         bool was_there = frame->state == FRAME_DONE || frame->state == FRAME_KEPT;
         frame->again = what == RETRY_ALL && was_there;
         frame_reset(frame);
