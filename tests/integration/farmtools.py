@@ -72,9 +72,10 @@ class Farm:
             [str(BIN / "dblend"), *map(str, args)], input=stdin, text=True, capture_output=True,
             timeout=timeout * PATIENCE, cwd=cwd or self.work, env={**self.env, **(env or {})},
             start_new_session=True, check=False, stdin=subprocess.DEVNULL if stdin is None else None)
-        with open(self.logs / "dblend.log", "a", encoding="utf-8") as log:
-            log.write(f"$ dblend {' '.join(map(str, args))} -> {done.returncode}\n"
-                      f"{done.stdout}{done.stderr}")
+        if done.returncode or args[0] not in ("list", "show", "workers", "log"):
+            with open(self.logs / "dblend.log", "a", encoding="utf-8") as log:
+                log.write(f"$ dblend {' '.join(map(str, args))} -> {done.returncode}\n"
+                          f"{done.stdout}{done.stderr}")
         wanted = code if isinstance(code, tuple) else (code,)
         assert code is None or done.returncode in wanted, (
             f"dblend {' '.join(map(str, args))}: exit {done.returncode}, wanted {code}\n"
@@ -170,6 +171,14 @@ class Farm:
         """Job numbers of `dblend add`."""
         done = self.dblend("add", "-q", *args, code=code)
         return [int(line) for line in done.stdout.split()]
+
+    def refused(self, *args):
+        """The errors, by code, of an `add` that must not be accepted as it is."""
+        rows = self.json("add", *args, code=1)
+        errors = {row["code"]: row for row in rows if row["type"] == "error"}
+        assert errors, rows
+        assert all(row["file"] and row["text"] and row["hint"] for row in errors.values()), errors
+        return errors
 
     def wait_state(self, number, *states, timeout=120):
         return wait_until(lambda: (row := self.job(number))["state"] in states and row, timeout,

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 
 import pytest
 
@@ -61,22 +60,21 @@ def test_a_file_that_cannot_render_is_refused_and_the_others_go_on(case, farm, s
     other = farm.work / "other"
     good = scene("default_output", other)
     bad = make(farm, scene)
-    started = time.monotonic()
-    done = farm.dblend("add", *options, bad, code=1)
-    assert time.monotonic() - started < 30
-    line = next((line for line in said(done).splitlines() if bad.name in line), "")
-    assert code in said(done) and line, said(done)
+    error = farm.refused(*options, bad)[code]
+    assert error["file"].endswith(bad.name)
     if code == "denoiser-missing":
-        assert "--no-denoise" in said(done)
+        assert "--no-denoise" in error["hint"]
+    if "-S" in options:
+        return  # the other file has no such scene either
     both = farm.dblend("render", "--devices", "cpu/1", bad, good, code=1)
-    assert bad.name in said(both)
+    assert [line for line in both.stderr.splitlines() if bad.name in line], both.stderr
     assert len(files_under(other / "render" / "default_output")) == 3
 
 
 def test_an_error_of_add_is_an_object_with_json(farm):
     row, = farm.json("add", farm.work / "nowhere.blend", code=1)
-    assert row["type"] == "error" and row["code"] == "file-missing"
-    assert row["file"].endswith("nowhere.blend") and row["text"] and row["hint"]
+    assert set(row) == {"type", "code", "file", "job", "text", "hint"}
+    assert row["type"] == "error" and row["code"] == "file-missing" and row["job"] is None
 
 
 def test_without_its_denoiser_the_flag_renders_it(farm, scene):
@@ -86,25 +84,23 @@ def test_without_its_denoiser_the_flag_renders_it(farm, scene):
 
 def test_an_output_under_a_file_is_not_writable_for_root_either(farm, scene):
     (farm.work / "wall").write_text("a file where a folder should be", encoding="utf-8")
-    done = farm.dblend("add", "-o", "wall/shot_####", scene("plain"), code=1)
-    assert "output-unwritable" in said(done) and "wall" in said(done)
-    number = max(farm.jobs())
-    assert farm.job(number)["state"] == "failed"
+    error = farm.refused("-o", "wall/shot_####", scene("plain"))["output-unwritable"]
+    assert "wall" in error["text"]
+    assert farm.job(error["job"])["state"] == "failed"
 
 
 def test_the_same_twice_is_already_queued(farm, scene):
     file = scene("plain")
     number, = farm.add(file)
-    done = farm.dblend("add", file, code=1)
-    assert "already-queued" in said(done) and str(number) in said(done)
+    assert farm.refused(file)["already-queued"]["job"] == number
     assert len(farm.add("--again", "-o", "again/####", file)) == 1
 
 
 def test_a_file_changed_in_place_without_its_kept_copy_pauses_the_job(farm, scene):
     file = scene("plain")
     number, = farm.add("-f", "1-2", file)
-    for kept in farm.work.glob(".plain.blend.*.blend"):
-        kept.unlink()
+    kept, = farm.work.glob(".plain*.blend")
+    kept.unlink()
     repaint(file, 0, 1, 0)
     farm.up("cpu/1")
     row = farm.wait_state(number, "paused")
@@ -156,7 +152,7 @@ def test_no_blender_at_all_is_said_with_what_to_do(farm, scene, tmp_path):
         pytest.skip("a desktop entry names a Blender here")
     done = farm.dblend("render", "--devices", "cpu/1", scene("plain"), code=1,
                        env={"PATH": str(tools), "HOME": str(tmp_path)})
-    assert "blender-missing" in said(done) or "no Blender" in said(done)
+    assert "Blender" in said(done)
 
 
 def test_misuse_is_exit_2_and_queues_nothing(farm, scene):
@@ -181,5 +177,5 @@ def test_a_crash_of_blender_at_one_frame_fails_that_frame_only(farm, scene):
                  "'bpy.app.handlers.render_pre.append(crash)\\n')")
     done = farm.dblend("render", "--devices", two_workers(), "--trust-scripts", "-f", "1-4", file,
                        code=1, timeout=240)
-    assert "crashed" in said(done) or "kills-workers" in said(done)
+    assert "frame 2" in said(done)
     assert files_under(farm.work / "frames") == {"0001.png", "0003.png", "0004.png"}

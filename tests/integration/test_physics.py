@@ -17,9 +17,7 @@ def test_frames_before_the_first_are_stepped_through(farm, scene, plain_frames):
 
 
 def test_refused_physics_is_asked_about(farm, scene):
-    held = farm.dblend("add", "--unbaked", "refuse", scene("falling"), code=1)
-    assert "unbaked" in held.stdout + held.stderr
-    number = max(farm.jobs())
+    number = farm.refused("--unbaked", "refuse", scene("falling"))["unbaked"]["job"]
     assert farm.job(number)["state"] == "held"
     farm.dblend("accept", number, "--unbaked", "order")
     assert farm.job(number)["state"] != "held"

@@ -33,15 +33,14 @@ CASES = {
 def test_a_doubtful_scene_is_held_and_its_flag_answers_it(case, farm, scene):
     make, code, flags, frames = CASES[case]
     file = make(farm, scene)
-    held = farm.dblend("add", file, code=1)
-    said = held.stdout + held.stderr
-    assert code in said and flags[0] in said and file.name in said
-    number, = farm.jobs()
+    held = farm.refused(file)[code]
+    assert flags[0] in held["hint"] and held["file"] == str(file)
+    number = held["job"]
     row = farm.job(number)
     assert row["state"] == "held" and row["error"]["code"] == code
     assert not files_under(farm.work / "frames")
     waited = farm.dblend("wait", number, code=1)
-    assert code in waited.stderr
+    assert flags[0] in waited.stderr and f"job {number}" in waited.stderr
     farm.dblend("accept", number, *flags)
     farm.up("cpu/1")
     assert farm.wait_state(number, "done", "failed")["state"] == "done"
@@ -67,7 +66,7 @@ def test_the_same_file_with_the_flag_answers_the_held_job(farm, scene):
 def test_a_held_job_blocks_no_other(farm, scene):
     held, plain = scene("engine", farm.work / "other"), scene("plain")
     done = farm.dblend("render", "--devices", "cpu/1", "-f", "1-3", held, plain, code=1)
-    assert "engine-missing" in done.stdout + done.stderr
+    assert "FOREIGN_ENGINE" in done.stderr and "-E" in done.stderr
     assert files_under(farm.work / "frames") == {f"{number:04}.png" for number in (1, 2, 3)}
 
 
@@ -80,9 +79,8 @@ def test_old_pictures_of_unknown_origin_are_one_question(farm, scene):
         strange = frames / f"{number:04}.png"
         strange.write_bytes(unknown_picture())
         os.utime(strange, (old, old))
-    held = farm.dblend("add", "-f", "1-4", file, code=1)
-    said = held.stdout + held.stderr
-    assert "pictures" in said and "--keep" in said and "--overwrite" in said
+    held = farm.refused("-f", "1-4", file)["pictures"]
+    assert "--keep" in held["hint"] and "--overwrite" in held["hint"]
     farm.dblend("add", "-f", "1-4", "--overwrite", file)
     number = max(farm.jobs())
     farm.up("cpu/1")

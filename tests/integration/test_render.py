@@ -28,9 +28,8 @@ def test_files_that_claim_one_output_do_not_mix(farm, scene):
     """Two scenes of one folder that both write //frames/####: the later one is asked about."""
     first, second = scene("plain"), scene("two_scenes")
     farm.add(first)
-    refused = farm.dblend("add", second, code=1)
-    assert "output-in-use" in refused.stdout + refused.stderr
-    assert "-o" in refused.stdout + refused.stderr
+    refused = farm.refused(second)["output-in-use"]
+    assert "job 1" in refused["text"] and "-o" in refused["hint"]
 
 
 def test_run_again_renders_only_what_is_missing(farm, scene):

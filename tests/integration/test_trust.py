@@ -29,10 +29,9 @@ def test_scripts_stay_off_unless_trusted(farm, scene, tmp_path, made_scenes):
 
 def test_a_trusted_driver_moves_and_a_blocked_one_is_asked_about(farm, scene):
     file = scene("driver")
-    held = farm.dblend("add", file, code=1)
-    said = held.stdout + held.stderr
-    assert "scripts-blocked" in said and "--trust-scripts" in said and "--no-scripts" in said
-    number = max(farm.jobs())
+    held = farm.refused(file)["scripts-blocked"]
+    assert "--trust-scripts" in held["hint"] and "--no-scripts" in held["hint"]
+    number = held["job"]
     assert farm.job(number)["state"] == "held"
     farm.dblend("accept", number, "--trust-scripts")
     farm.up("cpu/1")
