@@ -46,10 +46,11 @@ bool attend_seen(attend_t *self, int64_t now_ms, int64_t pid, enum attend_role r
     return true;
 }
 
-bool attend_expire(attend_t *self, int64_t now_ms, int64_t *pid, enum attend_role *role)
+bool attend_expire(attend_t *self, int64_t now_ms, int64_t silence_ms, int64_t *pid,
+                   enum attend_role *role)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (now_ms - self->list[i].seen_ms >= ATTEND_SILENCE_MS) {
+        if (now_ms - self->list[i].seen_ms >= silence_ms) {
             *pid = self->list[i].pid;
             *role = self->list[i].role;
             self->list[i] = self->list[--self->count];
@@ -64,11 +65,11 @@ size_t attend_count(const attend_t *self)
     return self->count;
 }
 
-int64_t attend_deadline(const attend_t *self)
+int64_t attend_deadline(const attend_t *self, int64_t silence_ms)
 {
     int64_t first = INT64_MAX;
     for (size_t i = 0; i < self->count; i++) {
-        int64_t due = self->list[i].seen_ms + ATTEND_SILENCE_MS;
+        int64_t due = self->list[i].seen_ms + silence_ms;
         first = due < first ? due : first;
     }
     return first;

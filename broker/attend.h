@@ -4,15 +4,18 @@
 /*
  * attend - who keeps this farm: each live `dblend farm` and `dblend render`
  *
- * An attendant repeats ATTEND; while it does the broker stays. One that was silent for
- * ATTEND_SILENCE_MS is gone: killed, or stopped by Ctrl-Z.
+ * An attendant repeats ATTEND; while it does the broker stays. One that was silent for so long
+ * is gone: killed, or stopped by Ctrl-Z.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ATTEND_SILENCE_MS = 5000 };
+enum {
+    ATTEND_SILENCE_MS = 5000,
+    ATTEND_STOPPING_MS = 1500, /* of one that was told to stop, and may have done so */
+};
 
 typedef struct attend attend_t;
 
@@ -24,12 +27,14 @@ void attend_destroy(attend_t **self_p);
 /* pid asked again. true: it is new. */
 bool attend_seen(attend_t *self, int64_t now_ms, int64_t pid, enum attend_role role);
 
-/* Forget one that has been silent and tell its role and pid. false: nobody (more) to forget. */
-bool attend_expire(attend_t *self, int64_t now_ms, int64_t *pid, enum attend_role *role);
+/* Forget one that has been silent for silence_ms and tell its role and pid. false: nobody (more) to
+ * forget. */
+bool attend_expire(attend_t *self, int64_t now_ms, int64_t silence_ms, int64_t *pid,
+                   enum attend_role *role);
 
 size_t attend_count(const attend_t *self);
 
 /* When attend_expire has something to do; INT64_MAX = never. */
-int64_t attend_deadline(const attend_t *self);
+int64_t attend_deadline(const attend_t *self, int64_t silence_ms);
 
 #endif

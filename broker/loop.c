@@ -199,11 +199,17 @@ static int64_t idle_deadline(loop_t *self, int64_t now_ms)
     return since + self->options.idle_exit_ms;
 }
 
+static int64_t attendant_silence_ms(const struct broker *broker)
+{
+    return broker->stop == DRAIN_NONE ? ATTEND_SILENCE_MS : ATTEND_STOPPING_MS;
+}
+
 static void look_at_attendants(loop_t *self, struct queue_now now)
 {
     int64_t pid = 0;
     enum attend_role role = ATTEND_FARM;
-    while (attend_expire(self->broker->attend, now.ms, &pid, &role)) {
+    int64_t silence_ms = attendant_silence_ms(self->broker);
+    while (attend_expire(self->broker->attend, now.ms, silence_ms, &pid, &role)) {
         if (role == ATTEND_FARM) {
             CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
             queue_event(self->broker->queue, now, EVENT_FARM_STOPPED, text);
@@ -360,7 +366,7 @@ static int64_t next_deadline(loop_t *self, struct queue_now now)
     int64_t due = queue_deadline(broker->queue, now);
     due = earlier(due, workers_deadline(self->workers));
     due = earlier(due, submitters_deadline(self->submitters));
-    due = earlier(due, attend_deadline(broker->attend));
+    due = earlier(due, attend_deadline(broker->attend, attendant_silence_ms(broker)));
     due = earlier(due, idle_deadline(self, now.ms));
     if (broker->stop == DRAIN_NOW) {
         due = earlier(due, broker->stop_at + STOP_NOW_MS);

@@ -284,7 +284,12 @@ static int run(const struct paths *paths, const struct arguments *arguments, int
         broker.attend = attend_new();
         code = serve(&broker, paths, arguments, signal_fd);
     }
-    zsys_shutdown(); /* the socket files are gone before the ledger is free for the next broker */
+    /* libzmq leaves its socket files, and ours go before the ledger is the next broker's. */
+    zsys_shutdown();
+    if (broker.attend) {
+        (void)unlink(paths->workers_sock);
+        (void)unlink(paths->submitters_sock);
+    }
     attend_destroy(&broker.attend);
     queue_destroy(&broker.queue);
     store_close(&broker.store);

@@ -1,0 +1,325 @@
+"""How a broker starts, stays, stops, and what it does when the disk is full."""
+
+import os
+import pathlib
+import signal
+import sqlite3
+import stat
+import subprocess
+import time
+
+import pytest
+
+from brokertools import NoAnswer, spec_of, until
+
+
+def exit_status(broker):
+    return broker.process.wait(15)
+
+
+def change_ledger(broker, statement):
+    ledger = sqlite3.connect(broker.home / "ledger.db", isolation_level=None)
+    try:
+        return ledger.execute(statement).fetchall()
+    finally:
+        ledger.close()
+
+
+def test_sockets_and_ledger_are_private(broker):
+    for name in ("run", "run/workers.sock", "run/submitters.sock", "ledger.db", "log", "blender"):
+        mode = (broker.home / name).stat().st_mode
+        assert stat.S_IMODE(mode) & 0o077 == 0, name
+
+
+def test_a_run_folder_that_is_not_private_is_refused(make_broker, tmp_path):
+    home = tmp_path / "open"
+    (home / "run").mkdir(parents=True)
+    (home / "run").chmod(0o755)
+    refused = make_broker(home=home).run()
+    assert refused.returncode == 1
+    assert "chmod" in refused.stderr and str(home / "run") in refused.stderr
+
+
+def test_a_second_broker_on_the_ledger_exits_3_and_the_first_serves_on(broker, submitter):
+    second = broker.run()
+    assert second.returncode == 3
+    assert "ledger" in second.stderr and str(broker.process.pid) in second.stderr
+    assert submitter.ask("HELLO")["pid"] == broker.process.pid
+    checked = broker.run("--check")
+    assert checked.returncode == 3
+    fresh = broker.submitter()
+    assert fresh.ask("HELLO")["pid"] == broker.process.pid
+
+
+def test_a_newer_ledger_is_refused(make_broker):
+    broker = make_broker().start()
+    assert broker.stop() == 0
+    change_ledger(broker, "PRAGMA user_version = 77")
+    refused = broker.run()
+    assert refused.returncode == 1 and "newer dblend" in refused.stderr
+    assert change_ledger(broker, "PRAGMA user_version") == [(77,)]
+
+
+def test_a_damaged_ledger_is_refused_and_says_what_to_do(make_broker):
+    broker = make_broker().start()
+    broker.submitter().submit(*[spec_of(f"/scenes/{i}.blend") for i in range(100)])
+    assert broker.stop() == 0
+    path = broker.home / "ledger.db"
+    data = bytearray(path.read_bytes())
+    for page in range(1, len(data) // 4096):
+        data[page * 4096:page * 4096 + 2000] = b"\x5a" * 2000
+    path.write_bytes(data)
+    refused = broker.run()
+    assert refused.returncode == 1
+    assert "damaged" in refused.stderr and str(path) in refused.stderr
+    checked = broker.run("--check")
+    assert checked.returncode == 1
+
+
+def test_a_row_that_cannot_be_is_refused(make_broker):
+    broker = make_broker().start()
+    broker.submitter().submit(spec_of())
+    assert broker.stop() == 0
+    change_ledger(broker, "UPDATE job SET spec = '{}'")
+    refused = broker.run()
+    assert refused.returncode == 1 and "job 1" in refused.stderr
+    checked = broker.run("--check")
+    assert checked.returncode == 1 and "fault: job 1" in checked.stdout
+
+
+def test_check_prints_what_is_in_a_ledger(make_broker):
+    broker = make_broker()
+    missing = broker.run("--check")
+    assert missing.returncode == 1 and not (broker.home / "ledger.db").exists()
+    broker.start()
+    submitter = broker.submitter()
+    submitter.submit(spec_of(), spec_of("/scenes/other.blend"))
+    worker = broker.worker()
+    worker.ready()
+    worker.work(lambda: submitter.state(1) == "done")
+    submitter.change("CANCEL", jobs=[2])
+    assert broker.stop() == 0
+    checked = broker.run("--check")
+    assert checked.returncode == 0
+    assert "whole" in checked.stdout and "jobs: 2" in checked.stdout
+    lines = [line.split() for line in checked.stdout.splitlines()]
+    assert ["cancelled", "1"] in lines and ["done", "1"] in lines
+
+
+def test_usage_errors_exit_2(make_broker):
+    broker = make_broker()
+    for options in (["--no-such"], ["file"], ["--idle-exit", "soon"], ["--owner-fd", "-1"],
+                    ["--insecure-listen", "ipc:///tmp/x"]):
+        assert broker.run(*options).returncode == 2, options
+    assert broker.run("--help").returncode == 0
+    assert broker.run("--version").stdout.startswith("dblend-broker ")
+
+
+def test_term_ends_it_with_0_and_the_socket_files_go(broker, submitter):
+    submitter.submit(spec_of())
+    assert broker.stop() == 0
+    assert not (broker.home / "run/workers.sock").exists()
+    broker.start()
+    words = broker.submitter().words()
+    assert words.count("broker-started") == 2 and words.count("broker-stopped") == 1
+
+
+def test_the_log_is_reopened_on_hup(broker, submitter):
+    log = broker.home / "log"
+    log.rename(broker.home / "log.1")
+    submitter.submit(spec_of())
+    assert not log.exists()
+    broker.process.send_signal(signal.SIGHUP)
+    until(log.exists, "a new log")
+    submitter.submit(spec_of("/scenes/other.blend"))
+    until(lambda: "job-added | job=2" in log.read_text(), "a line in it")
+    assert "job=2" not in (broker.home / "log.1").read_text()
+
+
+def test_debug_messages_are_switched_by_usr2(broker, submitter):
+    submitter.ask("HELLO")
+    assert "request: HELLO" not in broker.told()
+    broker.process.send_signal(signal.SIGUSR2)
+    until(lambda: "dropped messages" in broker.told(), "it says so")
+    submitter.ask("HELLO")
+    assert "request: HELLO" in broker.told()
+
+
+def test_an_idle_broker_does_not_wake_up(broker, submitter):
+    submitter.submit(spec_of())
+    submitter.close()
+
+    def switches():
+        status = pathlib.Path(f"/proc/{broker.process.pid}/status").read_text()
+        return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
+
+    def quiet():
+        before = switches()
+        time.sleep(0.5)  # what is measured is that nothing happens in a time
+        return switches() == before
+
+    until(quiet, "half a second without a wake-up", 5)
+
+
+# ---- who keeps it, who stops it ----
+
+def test_it_leaves_when_nothing_happens_and_nobody_asks(make_broker):
+    broker = make_broker().start("--idle-exit", "1")
+    assert broker.submitter().ask("HELLO")["idle_exit"]
+    assert exit_status(broker) == 0
+    assert "nobody asked" in broker.told()
+
+
+def test_it_stays_while_a_worker_is_there_and_tells_the_inspector_to_leave(make_broker):
+    broker = make_broker().start("--idle-exit", "1")
+    worker = broker.worker()
+    inspector = broker.worker("host/none", kinds=["inspect", "sweep"], device_kind="none")
+    worker.ready()
+    inspector.ready()
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        worker.sync()
+    assert broker.process.poll() is None
+    worker.sync(leave=True)
+    until(lambda: inspector.sync()["orders"]["drain"] == "now", "the inspector is told")
+    inspector.sync(leave=True)
+    assert exit_status(broker) == 0
+
+
+def test_the_end_of_its_owner_ends_it(make_broker):
+    reading, writing = os.pipe()
+    broker = make_broker().start("--owner-fd", str(reading), pass_fds=[reading])
+    os.close(reading)
+    worker = broker.worker()
+    worker.ready()
+    os.close(writing)
+    until(lambda: worker.sync()["orders"]["drain"] == "now", "workers are told to leave now")
+    worker.sync(leave=True)
+    assert exit_status(broker) == 0
+
+
+def test_a_disowned_broker_belongs_to_nobody(make_broker):
+    reading, writing = os.pipe()
+    broker = make_broker().start("--owner-fd", str(reading), pass_fds=[reading])
+    os.close(reading)
+    submitter = broker.submitter()
+    assert not submitter.ask("HELLO")["idle_exit"]
+    os.write(writing, b"d")
+    os.close(writing)
+    until(lambda: submitter.ask("HELLO")["idle_exit"], "it leaves by itself now")
+
+
+def test_stop_tells_attendants_and_workers_and_then_it_leaves(broker, submitter):
+    attendant = broker.submitter()
+    assert attendant.ask("ATTEND", role="farm", pid=4711)["stop"] == ""
+    attendant.send({"t": "ATTEND", "role": "farm", "pid": 4711})
+    until(lambda: "farm-started" in submitter.words(), "the farm is noted")
+    worker = broker.worker()
+    worker.ready()
+    worker.send(worker.sync_body(want=1))
+    answer = submitter.change("STOP", now=False)
+    assert answer["workers"] == 1 and answer["attendants"] == 1
+    assert attendant.receive(1)["stop"] == "soft"
+    assert worker.take(worker.receive(1))["orders"]["drain"] == "soft"
+    attendant.close()
+    worker.sync(leave=True)
+    assert exit_status(broker) == 0
+    broker.start()
+    words = broker.submitter().words()
+    assert "farm-stopped" in words and "worker-stopped" in words
+
+
+def test_stop_without_anybody_ends_it_at_once(broker, submitter):
+    submitter.change("STOP", now=False)
+    assert exit_status(broker) == 0
+
+
+def test_stop_now_does_not_wait_for_ever(broker, submitter):
+    worker = broker.worker()
+    worker.ready()
+    worker.send(worker.sync_body())
+    submitter.change("STOP", now=True)
+    started = time.monotonic()
+    while broker.process.poll() is None and time.monotonic() - started < 14:
+        try:
+            worker.sync(seconds=0.5)  # it stays and stays
+        except NoAnswer:
+            pass
+    assert exit_status(broker) == 0
+
+
+# ---- a full disk ----
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A tmpfs of one megabyte."""
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "dblend-test", folder],
+                             capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(path):
+    """Write until the disk is full."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (65536, 4096, 512):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                pass
+
+
+def test_a_full_disk_acknowledges_nothing_and_goes_on_when_there_is_room(make_broker, small_disk):
+    broker = make_broker(home=small_disk / "home")
+    broker.log_path = small_disk.with_name("stderr")
+    broker.start()
+    submitter = broker.submitter()
+    submitter.submit(spec_of("/scenes/0.blend"))
+    ballast = small_disk / "ballast"
+    fill(ballast)
+
+    acknowledged = 1
+    numbers = iter(range(1, 2000))
+    with pytest.raises(NoAnswer):
+        while True:
+            submitter.change("SUBMIT", seconds=2, jobs=[
+                spec_of(f"/scenes/{next(numbers)}.blend", scene="x" * 3000)])
+            acknowledged += 1
+    waiting = broker.submitter()
+    with pytest.raises(NoAnswer):
+        waiting.ask("HELLO", seconds=0.5)
+    assert "nothing is given out" in broker.told()
+
+    ballast.unlink()
+    answer = submitter.receive()
+    assert answer["t"] == "OK" and answer["jobs"][0]["job"] == acknowledged + 1
+    assert waiting.receive()["t"] == "OK"
+    broker.restart()
+    listed = broker.submitter().ask("LIST", all=True)["jobs"]
+    assert [job["job"] for job in listed] == list(range(1, acknowledged + 2))
+
+
+def test_a_broker_killed_while_the_disk_is_full_has_kept_its_word(make_broker, small_disk):
+    broker = make_broker(home=small_disk / "home")
+    broker.log_path = small_disk.with_name("stderr")
+    broker.start()
+    submitter = broker.submitter()
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    acknowledged = 0
+    with pytest.raises(NoAnswer):
+        for number in range(1500):
+            submitter.change("SUBMIT", seconds=2, jobs=[
+                spec_of(f"/scenes/{number}.blend", scene="x" * 3000)])
+            acknowledged += 1
+    broker.kill()
+    ballast.unlink()
+    broker.start()
+    listed = broker.submitter().ask("LIST", all=True)["jobs"]
+    assert [job["job"] for job in listed][:acknowledged] == list(range(1, acknowledged + 1))
+    assert len(listed) <= acknowledged + 1
