@@ -174,6 +174,7 @@ static void get_ready(struct talk *talk)
 static void add_report(struct talk *talk, int64_t claim, const char *what)
 {
     json_t *report = report_new(claim, what);
+    json_object_set_new(report, "blender", json_string("3.4.1"));
     char *log = NULL;
     reports_add(talk->reports, &report, &log, 0);
 }
@@ -220,7 +221,7 @@ static void a_report_is_repeated_until_it_is_settled(void **state)
     struct talk *talk = *state;
     get_ready(talk);
     add_report(talk, 9, "started");
-    add_report(talk, 9, "finished");
+    add_report(talk, 9, "returned");
     session_touch(talk->session);
     (void)session_tick(talk->session, 10);
     answer(talk, 20,
@@ -228,7 +229,7 @@ static void a_report_is_repeated_until_it_is_settled(void **state)
     (void)session_tick(talk->session, 20);
     assert_int_equal(json_array_size(json_object_get(talk->sent, "reports")), 1);
     answer(talk, 30,
-           "{\"settled\": [{\"claim\": 9, \"what\": \"finished\", \"st\": \"accepted\"}]}");
+           "{\"settled\": [{\"claim\": 9, \"what\": \"returned\", \"st\": \"accepted\"}]}");
     (void)session_tick(talk->session, 30);
     assert_int_equal(json_array_size(json_object_get(talk->sent, "reports")), 0);
     assert_int_equal(talk->stale, 0);
@@ -248,8 +249,8 @@ static void a_stale_claim_takes_its_reports_along(void **state)
 {
     struct talk *talk = *state;
     get_ready(talk);
-    add_report(talk, 9, "finished");
-    add_report(talk, 10, "finished");
+    add_report(talk, 9, "returned");
+    add_report(talk, 10, "returned");
     answer(talk, 20, "{\"stale\": [9]}");
     assert_int_equal(talk->stale, 9);
     assert_int_equal(reports_count(talk->reports), 1);
