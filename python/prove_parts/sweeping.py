@@ -92,7 +92,7 @@ def sweep(request, me, held):
     """Removes the kept .blend and this farm's dead temporary files; returns problems as warnings.
 
     `held`: claims that this prover holds now. With `claim` in the request only lower claims are
-    dead.
+    dead. What names a live worker of this host is spared: another job may render there by now.
     """
     problems = []
     farm = request.get("farm") or me.farm
@@ -103,7 +103,9 @@ def sweep(request, me, held):
             _remove(path, problems)
     for output in request.get("outputs") or ():
         for temp in _dead_temps(output, farm):
-            if temp.claim not in held and (limit is None or temp.claim < limit):
+            if temp.claim in held or (limit is not None and temp.claim >= limit):
+                continue
+            if not temps.is_of_live_worker(temp.path, me):
                 _clean(temp, me, problems)
     return {"is": "swept", "warnings": problems}
 

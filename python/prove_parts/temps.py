@@ -97,14 +97,29 @@ def is_dead(temp, me, claim):
     """
     if temp.farm == me.farm:
         return temp.claim < claim
+    owner = owner_of(temp.path)
+    return owner is not None and owner[0] == me.host and start_time(owner[1]) != owner[2]
+
+
+def owner_of(path):
+    """(host, pid, start time) of the owner line; None once Blender has written over it."""
     try:
-        with open(temp.path, "rb") as stream:
+        with open(path, "rb") as stream:
             owner = _OWNER.match(stream.read(_OWNER_BYTES))
     except OSError:
+        return None
+    if not owner:
+        return None
+    host = owner.group(2).decode("utf-8", "surrogateescape")
+    return host, int(owner.group(3)), int(owner.group(4))
+
+
+def is_of_live_worker(path, me):
+    """True when the owner line names another worker process of this host that lives."""
+    owner = owner_of(path)
+    if owner is None or owner[0] != me.host or owner[1:] == (me.pid, me.start):
         return False
-    if not owner or owner.group(2).decode("utf-8", "surrogateescape") != me.host:
-        return False
-    return start_time(int(owner.group(3))) != int(owner.group(4))
+    return start_time(owner[1]) == owner[2]
 
 
 def start_time(pid):

@@ -1,6 +1,8 @@
 """prove.py over whole folders: the survey before a job and the sweep after it."""
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -107,6 +109,20 @@ def test_a_sweep_spares_what_lives_and_what_is_not_ours(provers, out):
     assert names_in(out) == before
     assert sweep(prover, out) == []
     assert names_in(out) == sorted(set(before) - {f".f_0003.{FARM}.8.png", "f_0003.png"})
+
+
+def test_a_sweep_spares_the_files_of_another_live_worker(provers, out):
+    """A later job of the same names may be rendering there already."""
+    worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    other = provers(pid=worker.pid)
+    assert other.take(3, out / "f_0001.png")["is"] == "mine"
+    sweeper = provers()
+    sweep(sweeper, out, claim=9)
+    assert len(names_in(out)) == 2
+    other.kill()
+    worker.communicate(b"\n")
+    sweep(sweeper, out, claim=9)
+    assert names_in(out) == []
 
 
 def test_a_sweep_never_touches_a_picture(provers, out):
