@@ -121,18 +121,18 @@ json_t *objects_worker(const struct worker_view *view)
     return worker;
 }
 
-json_t *objects_event(const struct store_event *from)
+json_t *objects_event(const struct store_event *event)
 {
-    json_t *event = json_object();
-    msg_set_str(event, "type", "event");
-    msg_set(event, "time", objects_time(from->at_ms));
-    msg_set_str(event, "event", from->event);
-    msg_set(event, "job", int_or_null(from->job, 0));
-    msg_set(event, "frame", int_or_null(from->frame, EVENT_NO_FRAME));
-    msg_set_str(event, "worker", from->worker);
-    msg_set_str(event, "text", from->text);
-    msg_set_int(event, "id", from->id);
-    return event;
+    json_t *object = json_object();
+    msg_set_str(object, "type", "event");
+    msg_set(object, "time", objects_time(event->at_ms));
+    msg_set_str(object, "event", event->event);
+    msg_set(object, "job", int_or_null(event->job, 0));
+    msg_set(object, "frame", int_or_null(event->frame, EVENT_NO_FRAME));
+    msg_set_str(object, "worker", event->worker);
+    msg_set_str(object, "text", event->text);
+    msg_set_int(object, "id", event->id);
+    return object;
 }
 
 /* Nesting is at most that of a wire message, so this recursion is shallow. */

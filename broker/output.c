@@ -192,7 +192,8 @@ int output_read(output_t *self, const struct output_place *place, char *out, siz
         return -ENOMEM;
     }
 
-    struct window window = { .offset = place->offset, .out = out, .size = size };
+    struct window window = { .offset = place->offset, .size = size };
+    window.out = out;
     struct block block;
     while (window.got < size && next_block(file, &block)) {
         off_t end = block.text_at + (off_t)block.size + 1; /* with its line break */

@@ -31,7 +31,7 @@ static void append(output_t *output, int32_t frame, int64_t claim, const char *t
 /* All of a frame, read in pieces of the given size. The caller frees it. */
 static char *read_all(output_t *output, int32_t frame, size_t piece)
 {
-    char *text = alloc_zero(1, 2 * OUTPUT_ATTEMPT_SIZE);
+    char *text = alloc_zero(1, 2 * (size_t)OUTPUT_ATTEMPT_SIZE);
     size_t size = 0;
     size_t got = 0;
     do {
@@ -83,17 +83,19 @@ static void a_long_attempt_keeps_its_head_and_its_tail(void **state)
     CLEANUP(temp_folder_remove) char *folder = temp_folder_new();
     CLEANUP(output_close) output_t *output = NULL;
     assert_int_equal(output_open(folder, &output), 0);
-    size_t size = 3 * OUTPUT_ATTEMPT_SIZE;
+    size_t size = 3 * (size_t)OUTPUT_ATTEMPT_SIZE;
     CLEANUP(cleanup_free) char *text = alloc_zero(1, size + 1);
     memset(text, 'm', size);
-    memcpy(text, "the beginning", 13);
-    memcpy(text + size - 7, "the end", 7);
+    static const char beginning[] = { 't', 'h', 'e', ' ', 'h', 'e', 'a', 'd' };
+    static const char end[] = { 't', 'h', 'e', ' ', 't', 'a', 'i', 'l' };
+    memcpy(text, beginning, sizeof beginning);
+    memcpy(text + size - sizeof end, end, sizeof end);
     assert_int_equal(output_append(output, &attempt, text, size), 0);
     append(output, 31, 71, "next");
 
     CLEANUP(cleanup_free) char *kept = read_all(output, 31, 65536);
-    assert_non_null(strstr(kept, "\nthe beginningmmm"));
-    assert_non_null(strstr(kept, "mmmthe end\n==== frame 31 claim 71 "));
+    assert_non_null(strstr(kept, "\nthe headmmm"));
+    assert_non_null(strstr(kept, "mmmthe tail\n==== frame 31 claim 71 "));
     assert_non_null(strstr(kept, "the middle is not kept"));
     assert_in_range(strlen(kept), OUTPUT_ATTEMPT_SIZE, OUTPUT_ATTEMPT_SIZE + 300);
 }
