@@ -242,6 +242,16 @@ static void recount(queue_t *self, struct job *job)
     job->counted = true;
 }
 
+static void forget_before(struct job *job)
+{
+    if (json_object_get(job->row.spec, "before")) {
+        json_t *spec = json_copy(job->row.spec);
+        json_object_del(spec, "before");
+        json_decref(job->row.spec);
+        job->row.spec = spec;
+    }
+}
+
 int job_set_found(queue_t *self, struct job *job, json_t *found, const char **text)
 {
     struct ranges frames = { 0 };
@@ -256,6 +266,7 @@ int job_set_found(queue_t *self, struct job *job, json_t *found, const char **te
     json_incref(found);
     json_decref(job->row.found);
     job->row.found = found;
+    forget_before(job);
     ranges_clear(&job->frames);
     job->frames = frames;
     const char *scene = json_string_value(json_object_get(found, "scene"));
@@ -272,6 +283,43 @@ int job_set_found(queue_t *self, struct job *job, json_t *found, const char **te
     job->target_generation = -1;
     recount(self, job);
     return 0;
+}
+
+/*
+ * What inspection found does not hold any more. Until the next one says which frames there are, the
+ * old list tells where the rows belong; it is kept in the spec, for a restart.
+ */
+void job_drop_found(queue_t *self, struct job *job)
+{
+    const char *text;
+    if (job->row.found) {
+        json_t *spec = json_copy(job->row.spec);
+        json_object_set(spec, "before", job->row.found);
+        json_decref(job->row.spec);
+        job->row.spec = spec;
+    }
+    json_decref(job->row.found);
+    job->row.found = NULL;
+    job->row.attempts = 0;
+    job->counted = false;
+    (void)job_from_spec(job, &text); /* was read before, so this cannot fail */
+    (void)self;
+}
+
+int job_load_found(queue_t *self, struct job *job, const char **text)
+{
+    json_t *found = job->row.found;
+    json_t *before = json_object_get(job->row.spec, "before");
+    if (found || !before) {
+        return found ? job_set_found(self, job, found, text) : 0;
+    }
+    json_incref(before);
+    int rc = job_set_found(self, job, before, text);
+    if (rc == 0) {
+        job_drop_found(self, job);
+    }
+    json_decref(before);
+    return rc;
 }
 
 void job_changed(queue_t *self, struct job *job)

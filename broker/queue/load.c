@@ -72,8 +72,7 @@ int queue_load_job(queue_t *self, const struct job_row *row, const char **text)
         return -EINVAL;
     }
     struct job *job = job_new(row);
-    if (job_from_spec(job, text) != 0 ||
-        (row->found && job_set_found(self, job, row->found, text) != 0) ||
+    if (job_from_spec(job, text) != 0 || job_load_found(self, job, text) != 0 ||
         load_job_claim(self, job, text) != 0) {
         job_free(&job);
         return -EINVAL;
@@ -134,8 +133,8 @@ static void load_state(queue_t *self, struct job *job, struct frame *frame,
 int queue_load_frame(queue_t *self, const struct frame_row *row, const char **text)
 {
     struct job *job = map_get(&self->jobs, row->job);
-    if (!job || !job->counted || (unsigned)row->state >= FRAME_STATES ||
-        ranges_rank(&job->frames, row->frame) < 0 || rows_get(job, row->frame)) {
+    if (!job || (unsigned)row->state >= FRAME_STATES || ranges_rank(&job->frames, row->frame) < 0 ||
+        rows_get(job, row->frame)) {
         *text = "a frame of no job, outside its frames, or twice";
         return -EINVAL;
     }

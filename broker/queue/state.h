@@ -330,6 +330,10 @@ struct job *job_new(const struct job_row *row);
 void job_free(struct job **self_p);
 int job_from_spec(struct job *job, const char **text);
 int job_set_found(queue_t *self, struct job *job, json_t *found, const char **text);
+/* It is to be inspected again. */
+void job_drop_found(queue_t *self, struct job *job);
+/* As the row of the ledger has it. */
+int job_load_found(queue_t *self, struct job *job, const char **text);
 void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_state to);
 void job_changed(queue_t *self, struct job *job); /* row without a move */
 /* After anything that may change what lists it belongs to: ready, inspect, sweep, its end. */

@@ -75,15 +75,6 @@ int queue_pause_for(queue_t *self, struct queue_now now, int64_t number, const c
     return QUEUE_OK;
 }
 
-/* What inspection found does not hold any more. */
-static void drop_found(struct job *job)
-{
-    json_decref(job->row.found);
-    job->row.found = NULL;
-    job->counted = false;
-    job->row.attempts = 0;
-}
-
 /* The job takes the file as it is now; what inspection found of the old one is worth nothing. */
 static void take_file(queue_t *self, struct job *job, json_t *file)
 {
@@ -97,8 +88,7 @@ static void take_file(queue_t *self, struct job *job, json_t *file)
     json_object_update(spec, file);
     json_decref(job->row.spec);
     job->row.spec = spec;
-    drop_found(job);
-    job_reread(self, job);
+    job_drop_found(self, job);
 }
 
 int queue_resume(queue_t *self, struct queue_now now, int64_t number, json_t *file,
@@ -260,8 +250,7 @@ static void retry_job(queue_t *self, struct queue_now now, struct job *job)
     job_set_error(job, NULL, NULL, NULL);
     if (job->reinspect) {
         job->reinspect = false;
-        drop_found(job);
-        job_reread(self, job);
+        job_drop_found(self, job);
     }
     if (job->row.found) {
         questions_settle(self, now, job);

@@ -20,7 +20,8 @@ struct model {
     struct map claims; /* claim -> who got it first, for which frame */
     int64_t jobs[JOBS];
     size_t job_count;
-    json_t *found;
+    json_t *found[2];
+    json_t *file;        /* for --accept-change */
     struct map accepted; /* claim of a `finished` that was accepted -> the model */
 };
 
@@ -116,7 +117,7 @@ static void end_claim(struct model *model, struct sim_worker *worker, size_t hel
     if (grant->kind != CLAIM_RENDER && dice > 2) {
         enum claim_kind kind = grant->kind;
         sim_report(worker, held, kind == CLAIM_INSPECT ? REPORT_INSPECTED : REPORT_SWEPT);
-        worker->reports[worker->report_count - 1].found = model->found;
+        worker->reports[worker->report_count - 1].found = model->found[next(model, 4) == 0];
     } else if (dice == 0) {
         sim_error(worker, held, "crashed", grant->kind == CLAIM_RENDER && next(model, 30) == 0);
     } else if (dice == 1) {
@@ -185,13 +186,19 @@ static void steer(struct model *model)
     struct sim *sim = &model->sim;
     struct queue_error error;
     int64_t job = model->jobs[next(model, (uint32_t)model->job_count)];
-    switch (next(model, 12)) {
+    switch (next(model, 15)) {
     case 0:
         (void)queue_pause(sim->queue, sim->now, job, &error);
         break;
     case 1:
     case 2:
         (void)queue_resume(sim->queue, sim->now, job, NULL, &error);
+        break;
+    case 12:
+        (void)queue_resume(sim->queue, sim->now, job, model->file, &error);
+        break;
+    case 13:
+        (void)queue_retry(sim->queue, sim->now, job, RETRY_LOOK, &error);
         break;
     case 3:
         (void)queue_cancel(sim->queue, sim->now, job, &error);
@@ -336,8 +343,10 @@ static void run(uint64_t seed)
     struct model model = { .random = seed };
     running = seed;
     sim_open(&model.sim);
-    model.found = sim_found(1, 40);
-    json_object_set_new(model.found, "ordered", json_boolean(seed % 5 == 0));
+    model.found[0] = sim_found(1, 40);
+    model.found[1] = sim_found(5, 30); /* another frame list, now and then */
+    model.file = json_pack("{s:s}", "hash", "bb");
+    json_object_set_new(model.found[0], "ordered", json_boolean(seed % 5 == 0));
     for (size_t i = 0; i <= WORKERS; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "h/%zu", i % 5); /* one name twice */
@@ -356,7 +365,9 @@ static void run(uint64_t seed)
     kept += model.accepted.count;
     map_clear(&model.claims);
     map_clear(&model.accepted);
-    json_decref(model.found);
+    json_decref(model.found[0]);
+    json_decref(model.found[1]);
+    json_decref(model.file);
     sim_close(&model.sim);
     running = 0;
 }

@@ -302,6 +302,9 @@ static void frames_that_are_no_more_go_with_their_claims(void **state)
     json_t *file = json_pack("{s:s}", "hash", "bb");
     assert_int_equal(queue_resume(sim->queue, sim->now, job, file, &error), QUEUE_OK);
     json_decref(file);
+    sim_turn(sim);
+    sim_restart(sim);
+    sim_step(sim, worker);
     (void)sim_get(sim, worker);
     json_t *found = sim_found(1, 3);
     sim_report(worker, 0, REPORT_INSPECTED);
@@ -311,6 +314,7 @@ static void frames_that_are_no_more_go_with_their_claims(void **state)
     json_decref(found);
     assert_int_equal(sim_job(sim, job).counts.by_state[FRAME_CLAIMED], 0);
     other->want = 0;
+    sim_step(sim, other); /* READY-AGAIN, READY */
     sim_step(sim, other);
     assert_int_equal(other->answer.stale_count, 1);
     sim_restart(sim);
