@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,24 @@ static void find_pythons(struct holdings *self)
     }
 }
 
+/* An inspector stays, to tell the submitters; a worker that cannot render is of no use. */
+static bool may_lack_blender(const struct holdings *self, const struct options *options)
+{
+    CLEANUP(cleanup_free) char *tried = alloc_text("PATH, /opt, the home folder, desktop entries");
+    for (size_t i = 0; options->blenders[i]; i++) {
+        char *longer =
+            alloc_format("%s%s%s", i > 0 ? tried : "", i > 0 ? ", " : "", options->blenders[i]);
+        free(tried);
+        tried = longer;
+    }
+    log_error(
+        "no Blender 2.93 or newer was found (looked at: %s)%s%s; install one, or name it with "
+        "--blender PATH",
+        tried, self->blenders.too_old ? ", only the too old " : "",
+        self->blenders.too_old ? self->blenders.too_old : "");
+    return self->device.kind == DEVICE_NONE;
+}
+
 static int run(struct holdings *self, const struct options *options)
 {
     int status = open_paths(self);
@@ -210,8 +229,8 @@ static int run(struct holdings *self, const struct options *options)
     if (status != 0) {
         return status;
     }
-    if (self->blenders.count == 0) {
-        log_warning("no Blender was found: install it, or name it with --blender PATH");
+    if (self->blenders.count == 0 && !may_lack_blender(self, options)) {
+        return EXIT_FAILURE;
     }
     const struct program_setup setup = {
         .name = self->name,

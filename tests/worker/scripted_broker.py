@@ -37,6 +37,8 @@ class Broker:
         self.live = {}          # claim -> grant
         self.job = None         # description of the assignment
         self.next_claim = 1
+        self.worker = ""        # worker id of the last READY
+        self.seq = 0            # of the last message
         self.settle_as = "accepted"
         self.open()
 
@@ -128,9 +130,10 @@ class Broker:
 
     def check(self, body):
         """What holds for every message."""
-        last = self.parked_seq if hasattr(self, "parked_seq") else 0
-        assert body["seq"] > last, "seq must rise"
-        self.parked_seq = body["seq"]
+        if body["t"] == "READY" and body["worker"] != self.worker:
+            self.worker, self.seq = body["worker"], 0
+        assert body["seq"] > self.seq or body.get("session") != self.session, "seq must rise"
+        self.seq = body["seq"]
         assert body["v"] == 1
         ended = {r["claim"] for r in body["reports"] if r["what"] != "started"}
         held = {entry["claim"] for entry in body["holding"]}
