@@ -282,7 +282,8 @@ static void copy(json_t *to, const json_t *from, const char *key)
 
 json_t *queue_describe(queue_t *self, int64_t number, enum claim_kind kind)
 {
-    static const char *const keys[] = { "file", "size", "mtime_ns", "hash", "options" };
+    static const char *const keys[] = { "file", "size",         "mtime_ns", "hash",
+                                        "cwd",  "submitted_at", "options" };
     struct job *job = map_get(&self->jobs, number); /* also one that is being removed */
     if (!job) {
         return NULL;

@@ -327,7 +327,7 @@ bool report_apply(queue_t *self, struct queue_now now, struct worker *worker,
     }
     if (report.what == REPORT_RETURNED) {
         report.what = REPORT_ERROR;
-        report.code = "returned";
+        report.code = "crashed";
         report.text = "given back by its worker";
         report.fatal = false;
     }
