@@ -153,11 +153,12 @@ def test_an_engine_that_only_this_worker_lacks_is_an_error_at_open(warm, scenes)
 
 
 def test_inspection_is_quick(warm, scenes):
-    warm.found(scenes / "plain.blend")
-    started = time.monotonic()
-    for _ in range(20):
+    times = []
+    for _ in range(10):
+        started = time.monotonic()
         warm.found(scenes / "plain.blend")
-    assert (time.monotonic() - started) / 20 < 0.5
+        times.append(time.monotonic() - started)
+    assert min(times) < 0.2  # the best of them: the machine is shared
 
 
 def test_a_file_lost_since_the_inspection_is_an_error_at_open(warm, scenes):

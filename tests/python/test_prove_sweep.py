@@ -75,7 +75,7 @@ def test_a_survey_of_many_pictures_is_quick(prover, out):
         (out / f"f_{number:04d}.png").write_bytes(data)
     started = time.monotonic()
     assert survey(prover, out, (1, 1000000, 1))["same"] == 1000
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # a second on a quiet machine
 
 
 def sweep(prover, out, **more):
