@@ -1,6 +1,8 @@
 """loop - the talk with the worker: one command, one answer, until the socket ends."""
 
+import ctypes
 import os
+import sys
 import time
 import traceback
 
@@ -9,6 +11,8 @@ import bpy
 from . import engines, inspection, opening, rendering
 from .failure import JobError, one_line
 from .wire import Wire
+
+_LIBC = ctypes.CDLL(None)
 
 
 def _descriptor(argv):
@@ -58,6 +62,19 @@ class Session:
         return {"event": "closed"}
 
 
+def _flush():
+    """Hands on what was printed, so that a command's output comes before its answer.
+
+    Into a pipe C holds back the last lines; Python has a buffer of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # a script may have closed it
+    _LIBC.fflush(None)
+
+
 def _ms_since(started):
     """Whole milliseconds since a time.perf_counter() value."""
     return int((time.perf_counter() - started) * 1000)
@@ -105,6 +122,7 @@ def main(argv):
                 return
             answer = _answer(session, command)
             answer["id"] = command.get("id")
+            _flush()
             wire.send(answer)
     except OSError:
         return  # the worker is gone, and with it whoever could want a picture

@@ -83,3 +83,13 @@ def test_a_script_that_raises_does_not_end_the_talk(fresh, scenes, tmp_path):
     assert answer["code"] in ("output-unwritable", "no-picture")
     answer = blender.ask(do="open", job=job_of(scenes / "handlers.blend", trust_scripts=True))
     assert answer["scripts"] is True
+
+
+def test_the_output_of_a_frame_comes_before_its_answer(fresh, scenes, tmp_path):
+    blender = fresh()
+    job = blender.open(scenes / "plain.blend")
+    for frame in (1, 2, 3):
+        before = len(blender.log.read_bytes())
+        path, = blender.render(job, frame, tmp_path)
+        told = blender.log.read_bytes()[before:].decode(errors="replace")
+        assert f"Saved: '{path}'" in told and "Time:" in told
