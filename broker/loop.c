@@ -333,6 +333,7 @@ static int take_turn(loop_t *self)
     if (self->due_ms != INT64_MAX && now.ms - self->due_ms > LATE_MS) {
         queue_extend(self->broker->queue, now.ms - self->due_ms);
     }
+    submitters_collect(self->submitters, now);
     finish(self, drain(self, now));
     return self->ending ? -1 : 0;
 }
@@ -341,6 +342,13 @@ static int on_socket(zloop_t *zloop, zsock_t *socket, void *arg)
 {
     (void)zloop;
     (void)socket;
+    return take_turn(arg);
+}
+
+static int on_files(zloop_t *zloop, zmq_pollitem_t *item, void *arg)
+{
+    (void)zloop;
+    (void)item;
     return take_turn(arg);
 }
 
@@ -408,7 +416,8 @@ static int listen_all(loop_t *self)
     for (size_t i = 0; rc == 0 && i < self->tcp_count; i++) {
         rc = zloop_reader(self->zloop, self->tcp[i], on_socket, self);
     }
-    return rc;
+    zmq_pollitem_t files = { .fd = submitters_fd(self->submitters), .events = ZMQ_POLLIN };
+    return rc == 0 ? zloop_poller(self->zloop, &files, on_files, self) : rc;
 }
 
 static void listen_to_none(loop_t *self)
@@ -418,6 +427,8 @@ static void listen_to_none(loop_t *self)
     for (size_t i = 0; i < self->tcp_count; i++) {
         zloop_reader_end(self->zloop, self->tcp[i]);
     }
+    zmq_pollitem_t files = { .fd = submitters_fd(self->submitters) };
+    zloop_poller_end(self->zloop, &files);
 }
 
 static int on_retry(zloop_t *zloop, int timer, void *arg)

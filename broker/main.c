@@ -17,6 +17,7 @@
 
 #include "broker/broker.h"
 #include "broker/check.h"
+#include "broker/filework.h"
 #include "broker/ledger_log.h"
 #include "broker/loop.h"
 #include "proto/alloc.h"
@@ -29,7 +30,7 @@
 
 enum { EXIT_USAGE = 2, EXIT_HELD = 3, LISTEN_MOST = 8, KEEP_DAYS = 30 };
 
-enum { OPT_LISTEN = 1000, OPT_INSECURE, OPT_IDLE_EXIT, OPT_OWNER_FD, OPT_CHECK };
+enum { OPT_LISTEN = 1000, OPT_INSECURE, OPT_IDLE_EXIT, OPT_OWNER_FD, OPT_CHECK, OPT_FILEWORK };
 
 static const int64_t day_ms = 24LL * 3600 * 1000;
 
@@ -51,6 +52,7 @@ static const struct argp_option options[] = {
     { "owner-fd", OPT_OWNER_FD, "N", 0,
       "Stop when this descriptor comes to its end; belong to nobody once `d' was read from it", 0 },
     { "check", OPT_CHECK, NULL, 0, "Verify the ledger, print what is in it, and leave", 0 },
+    { "filework", OPT_FILEWORK, "FARM", OPTION_HIDDEN, "The broker's own child (filework.h)", 0 },
     { "verbose", 'v', NULL, 0, "Log each message", 0 },
     { 0 },
 };
@@ -60,6 +62,7 @@ struct arguments {
     size_t tcp_count;
     int64_t idle_exit_ms;
     int owner_fd;
+    const char *filework; /* farm id */
     bool check;
     bool verbose;
 };
@@ -112,6 +115,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case OPT_OWNER_FD:
         arguments->owner_fd = (int)parse_number(state, "owner-fd", text, 0, 1000000);
+        return 0;
+    case OPT_FILEWORK:
+        arguments->filework = text;
         return 0;
     case OPT_CHECK:
         arguments->check = true;
@@ -307,6 +313,9 @@ int main(int argc, char **argv)
 
     umask(077);
     log_open("dblend-broker", arguments.verbose);
+    if (arguments.filework) {
+        return filework_main(FILEWORK_TASK_FD, FILEWORK_RESULT_FD, arguments.filework);
+    }
     CLEANUP(cleanup_fd) int signal_fd = open_signals();
     if (signal_fd < 0 || sodium_init() < 0) {
         log_error("start: %s", strerror(errno));

@@ -1,12 +1,10 @@
-#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "broker/requests.h"
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
-#include "proto/filehash.h"
-#include "proto/kept.h"
 #include "proto/messages.h"
 
 typedef int (*job_call)(const struct request *request, int64_t job, struct queue_error *error);
@@ -131,92 +129,166 @@ static int remove_job(const struct request *request, int64_t job, struct queue_e
     return queue_remove(request->broker->queue, request->now, job, error);
 }
 
-static void refuse(struct queue_error *error, const char *code, const char *file, int rc)
+/* ---- what must look at a file first ---- */
+
+/* What filework found of a job's file; NULL: nothing was asked, or it did not get to it. */
+static const json_t *file_result(const struct request *request, int64_t job)
+{
+    size_t index = 0;
+    json_t *result = NULL;
+    json_array_foreach(request->files, index, result)
+    {
+        if (msg_int_or(result, "job", 0) == job) {
+            return result;
+        }
+    }
+    return NULL;
+}
+
+static bool result_is(const json_t *result, const char *word)
+{
+    return strcmp(msg_str_or(result, "is", ""), word) == 0;
+}
+
+static void add_task(json_t *tasks, const struct job_view *view, bool submitted_bytes)
+{
+    json_t *task = json_object();
+    msg_set_int(task, "job", view->row->job);
+    msg_set_str(task, "file", view->file);
+    if (submitted_bytes) {
+        msg_set_str(task, "hash", msg_str_or(view->row->spec, "hash", ""));
+    }
+    json_array_append_new(tasks, task);
+}
+
+/* Tasks for those of the named jobs that need one. */
+static json_t *tasks_for(const struct request *request, bool submitted_bytes,
+                         bool (*needs)(const struct request *request, const struct job_view *view))
+{
+    const json_t *jobs = msg_array_or_null(request->body, "jobs");
+    json_t *tasks = json_array();
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach(jobs, index, item)
+    {
+        struct job_view view;
+        if (queue_job(request->broker->queue, request->now, json_integer_value(item), &view) == 0 &&
+            needs(request, &view)) {
+            add_task(tasks, &view, submitted_bytes);
+        }
+    }
+    if (json_array_size(tasks) == 0) {
+        json_decref(tasks);
+        return NULL;
+    }
+    return tasks;
+}
+
+static bool resume_needs(const struct request *request, const struct job_view *view)
+{
+    (void)request;
+    return view->row->state == JOB_PAUSED;
+}
+
+json_t *request_resume_files(const struct request *request)
+{
+    bool accept = msg_bool_or(request->body, "accept_change", false);
+    return accept ? tasks_for(request, false, resume_needs) : NULL;
+}
+
+static int refuse_file(struct queue_error *error, const char *code, const char *file,
+                       const char *why)
 {
     *error = (struct queue_error){ 0 };
     (void)snprintf(error->code, sizeof error->code, "%s", code);
-    (void)snprintf(error->text, sizeof error->text, "%s: %s", file, strerror(-rc));
+    (void)snprintf(error->text, sizeof error->text, "%s: %s", file, why);
+    return QUEUE_REFUSED;
 }
 
-/* The file as it is now, and a kept copy of it; without one when none can be made there. */
-static int look_at_file(const struct request *request, const char *file, json_t **out,
-                        struct queue_error *error)
+/* What of a result belongs into the job's spec. */
+static json_t *facts_of(const json_t *result)
 {
-    struct filehash_facts facts;
-    int rc = filehash_facts(file, &facts);
-    if (rc != 0) {
-        refuse(error, rc == -ENOENT ? "file-missing" : "file-unreadable", file,
-               rc < 0 ? rc : -EAGAIN);
-        return QUEUE_REFUSED;
+    static const char *const keys[] = { "size", "mtime_ns", "hash", "kept" };
+    json_t *facts = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        json_t *value = json_object_get(result, keys[i]);
+        if (value) {
+            msg_set(facts, keys[i], json_incref(value));
+        }
     }
-    json_t *now = json_object();
-    msg_set_int(now, "size", facts.size);
-    msg_set_int(now, "mtime_ns", facts.mtime_ns);
-    msg_set_str(now, "hash", facts.hash);
-    CLEANUP(cleanup_free) char *kept = NULL;
-    if (kept_make(file, &facts, store_farm(request->broker->store), &kept) == KEPT_OK) {
-        msg_set_str(now, "kept", kept);
-    }
-    *out = now;
-    return QUEUE_OK;
+    return facts;
 }
 
 static int resume_job(const struct request *request, int64_t job, struct queue_error *error)
 {
     queue_t *queue = request->broker->queue;
-    CLEANUP(cleanup_json) json_t *file = NULL;
     struct job_view view;
-    if (job && msg_bool_or(request->body, "accept_change", false)) {
-        if (queue_job(queue, request->now, job, &view) != 0) {
-            return QUEUE_NO_JOB;
-        }
-        int rc = look_at_file(request, view.file, &file, error);
-        if (rc != QUEUE_OK) {
-            return rc;
-        }
+    const json_t *result = file_result(request, job);
+    bool accept = msg_bool_or(request->body, "accept_change", false);
+    if (!accept || job == 0) {
+        return queue_resume(queue, request->now, job, NULL, error);
     }
-    return queue_resume(queue, request->now, job, file, error);
+    if (queue_job(queue, request->now, job, &view) != 0) {
+        return QUEUE_NO_JOB;
+    }
+    if (view.row->state != JOB_PAUSED) {
+        return queue_resume(queue, request->now, job, NULL, error);
+    }
+    if (result_is(result, "now")) {
+        CLEANUP(cleanup_json) json_t *file = facts_of(result);
+        return queue_resume(queue, request->now, job, file, error);
+    }
+    if (result_is(result, "missing")) {
+        return refuse_file(error, "file-missing", view.file, "no such file");
+    }
+    return refuse_file(error, "file-unreadable", view.file,
+                       msg_str_or(result, "text", "the disk does not answer"));
 }
 
-/* The kept file went with the job's end; the original may still be what was submitted. */
-static int keep_again(const struct request *request, int64_t job)
+/* The kept file went with the job's end, so one whose frames come back needs it again. */
+static bool retry_needs(const struct request *request, const struct job_view *view)
+{
+    const int64_t *count = view->counts.by_state;
+    bool all = msg_bool_or(request->body, "all", false);
+    bool some = !view->counted || count[FRAME_FAILED] + count[FRAME_CANCELLED] > 0;
+    return (all || some || view->row->stopped) &&
+           queue_kept_gone(request->broker->queue, view->row->job);
+}
+
+json_t *request_retry_files(const struct request *request)
+{
+    return tasks_for(request, true, retry_needs);
+}
+
+/* Without the submitted bytes the job would render something else: a person decides. */
+static void pause_changed(const struct request *request, int64_t job)
 {
     queue_t *queue = request->broker->queue;
     struct job_view view;
-    if (!queue_kept_gone(queue, job) || queue_job(queue, request->now, job, &view) != 0) {
-        return QUEUE_OK;
-    }
-    const json_t *spec = view.row->spec;
-    struct filehash_facts facts = {
-        .size = msg_int_or(spec, "size", 0),
-        .mtime_ns = msg_int_or(spec, "mtime_ns", 0),
-    };
-    (void)snprintf(facts.hash, sizeof facts.hash, "%s", msg_str_or(spec, "hash", ""));
-    CLEANUP(cleanup_free) char *kept = NULL;
-    int rc = kept_make(view.file, &facts, store_farm(request->broker->store), &kept);
-    if (rc == KEPT_OK) {
-        return queue_set_kept(queue, request->now, job, kept);
-    }
-    if (rc == KEPT_CHANGED || rc == -ENOENT) {
+    if (queue_job(queue, request->now, job, &view) == 0) {
         CLEANUP(cleanup_free)
         char *text = alloc_format(
             "%s: changed since it was submitted, and the submitted bytes "
             "are gone",
             view.file);
         (void)queue_pause_for(queue, request->now, job, "file-changed", text,
-                              "dblend resume --accept-change renders it as it is now");
+                              "resume --accept-change renders it as it is now");
     }
-    return QUEUE_OK; /* where none can be made the job does without */
 }
 
 static int retry_job(const struct request *request, int64_t job, struct queue_error *error)
 {
+    queue_t *queue = request->broker->queue;
+    const json_t *result = queue_kept_gone(queue, job) ? file_result(request, job) : NULL;
     enum queue_retry what = msg_bool_or(request->body, "all", false) ? RETRY_ALL : RETRY_FAILED;
-    int rc = queue_retry(request->broker->queue, request->now, job, what, error);
-    if (rc == QUEUE_OK) {
-        (void)keep_again(request, job);
+    if (result_is(result, "kept")) {
+        (void)queue_set_kept(queue, request->now, job, msg_str_or(result, "kept", ""));
     }
-    return rc;
+    int rc = queue_retry(queue, request->now, job, what, error);
+    if (rc == QUEUE_OK && (result_is(result, "changed") || result_is(result, "missing"))) {
+        pause_changed(request, job);
+    }
+    return rc; /* where none can be kept the job does without */
 }
 
 json_t *request_pause(const struct request *request)

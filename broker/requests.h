@@ -25,8 +25,9 @@ enum request_kind {
 struct request {
     struct broker *broker;
     struct queue_now now;
-    const json_t *body; /* checked against the message table */
-    bool last;          /* REQUEST_WAIT: the time is over, answer now */
+    const json_t *body;  /* checked against the message table */
+    const json_t *files; /* results of filework, if the type asked for it; else NULL */
+    bool last;           /* REQUEST_WAIT: the time is over, answer now */
 };
 
 struct request_type {
@@ -35,6 +36,8 @@ struct request_type {
     int most_wait_ms;     /* REQUEST_WAIT: when the request does not say how long, or longer */
     const char *wait_key; /* where it says it; NULL: it does not */
     json_t *(*handle)(const struct request *request); /* NULL: no answer yet */
+    json_t *(*files)(const struct request *request);  /* tasks of filework, to be done before; the
+                                                         caller's; NULL: none */
 };
 
 /* The entry of a type; NULL for none. */
@@ -73,6 +76,8 @@ json_t *request_retry(const struct request *request);
 json_t *request_priority(const struct request *request);
 json_t *request_accept(const struct request *request);
 json_t *request_clear(const struct request *request);
+json_t *request_resume_files(const struct request *request);
+json_t *request_retry_files(const struct request *request);
 
 /* request_read.c */
 json_t *request_list(const struct request *request);

@@ -1,9 +1,13 @@
 #include "broker/submitters.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include "broker/filework.h"
 #include "broker/parked.h"
 #include "broker/requests.h"
 #include "proto/alloc.h"
@@ -19,7 +23,22 @@ struct outgoing {
     const struct request_type *read; /* NULL: body is the answer */
 };
 
+/* A request that waits for its files to be looked at. */
+struct preparing {
+    struct envelope_address address;
+    const struct request_type *type;
+    json_t *body; /* owned */
+    char hash[REQUESTS_HASH_SIZE];
+    filework_t *work;
+    int64_t due_ms;
+};
+
+enum { PREPARING_MOST = 32 };
+
 struct submitters {
+    struct preparing preparing[PREPARING_MOST];
+    size_t preparing_count;
+    int epoll_fd; /* of their children */
     struct broker *broker;
     zsock_t *socket;
     parked_t *parked;
@@ -40,6 +59,7 @@ submitters_t *submitters_new(struct broker *broker, zsock_t *socket)
     self->broker = broker;
     self->socket = socket;
     self->parked = parked_new();
+    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return self;
 }
 
@@ -53,6 +73,15 @@ static void clear_requests(submitters_t *self)
     self->request_count = 0;
 }
 
+static void forget_preparing(submitters_t *self, size_t index)
+{
+    struct preparing *item = &self->preparing[index];
+    (void)epoll_ctl(self->epoll_fd, EPOLL_CTL_DEL, filework_fd(item->work), NULL);
+    filework_destroy(&item->work);
+    json_decref(item->body);
+    *item = self->preparing[--self->preparing_count];
+}
+
 void submitters_destroy(submitters_t **self_p)
 {
     assert(self_p);
@@ -61,6 +90,10 @@ void submitters_destroy(submitters_t **self_p)
         for (size_t i = 0; i < self->outgoing_count; i++) {
             json_decref(self->outgoing[i].body);
         }
+        while (self->preparing_count > 0) {
+            forget_preparing(self, self->preparing_count - 1);
+        }
+        cleanup_fd(&self->epoll_fd);
         clear_requests(self);
         free(self->outgoing);
         free(self->requests);
@@ -134,6 +167,62 @@ static int find_answered(submitters_t *self, const char *key, const char *hash, 
     return 0;
 }
 
+/* Sent again while its files are looked at: the answer will go to the newer one. */
+static bool find_preparing(submitters_t *self, const struct envelope_address *from, const char *key,
+                           const char *hash)
+{
+    for (size_t i = 0; i < self->preparing_count; i++) {
+        struct preparing *item = &self->preparing[i];
+        if (strcmp(msg_str_or(item->body, "key", ""), key) == 0 && strcmp(item->hash, hash) == 0) {
+            item->address = *from;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* false: the files cannot be looked at, and the request goes on without. */
+static bool prepare(submitters_t *self, const struct envelope_address *from,
+                    const struct request_type *type, const struct request *request,
+                    const char *hash)
+{
+    CLEANUP(cleanup_json) json_t *tasks = type->files ? type->files(request) : NULL;
+    if (!tasks || self->preparing_count == PREPARING_MOST) {
+        return false;
+    }
+    filework_t *work = NULL;
+    int rc = filework_start(tasks, store_farm(self->broker->store), &work);
+    struct epoll_event event = { .events = EPOLLIN };
+    if (rc == 0 && epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, filework_fd(work), &event) != 0) {
+        rc = -errno;
+        filework_destroy(&work);
+    }
+    if (rc < 0) {
+        log_warning("look at files: %s", strerror(-rc));
+        return false;
+    }
+    struct preparing *item = &self->preparing[self->preparing_count++];
+    *item = (struct preparing){
+        .address = *from,
+        .type = type,
+        .body = json_incref((json_t *)(uintptr_t)request->body),
+        .work = work,
+        .due_ms = request->now.ms + FILEWORK_MOST_MS,
+    };
+    (void)snprintf(item->hash, sizeof item->hash, "%s", hash);
+    return true;
+}
+
+/* Apply it and note its answer, to be written with what it changed. */
+static void apply_change(submitters_t *self, const struct envelope_address *from,
+                         const struct request_type *type, const struct request *request,
+                         const char *hash)
+{
+    json_t *answer = type->handle(request);
+    put_request(self, msg_str_or(request->body, "key", ""), hash, answer, request->now.wall_ms);
+    put_outgoing(self, from, answer, NULL);
+}
+
 static void handle_change(submitters_t *self, const struct envelope_address *from,
                           const struct request_type *type, const struct request *request)
 {
@@ -145,13 +234,36 @@ static void handle_change(submitters_t *self, const struct envelope_address *fro
     if (rc < 0) {
         /* Not done and not answered: the client asks again. */
         log_error("look up request key: %s", strerror(-rc));
-        return;
+    } else if (answer) {
+        put_outgoing(self, from, answer, NULL);
+    } else if (!find_preparing(self, from, key, hash) &&
+               !prepare(self, from, type, request, hash)) {
+        apply_change(self, from, type, request, hash);
     }
-    if (!answer) {
-        answer = type->handle(request);
-        put_request(self, key, hash, answer, request->now.wall_ms);
+}
+
+void submitters_collect(submitters_t *self, struct queue_now now)
+{
+    for (size_t i = self->preparing_count; i-- > 0;) {
+        struct preparing *item = &self->preparing[i];
+        if (!filework_ended(item->work) && now.ms < item->due_ms) {
+            continue;
+        }
+        CLEANUP(cleanup_json) json_t *files = filework_results(item->work);
+        struct request request = {
+            .broker = self->broker,
+            .now = now,
+            .body = item->body,
+            .files = files,
+        };
+        apply_change(self, &item->address, item->type, &request, item->hash);
+        forget_preparing(self, i);
     }
-    put_outgoing(self, from, answer, NULL);
+}
+
+int submitters_fd(const submitters_t *self)
+{
+    return self->epoll_fd;
 }
 
 static void answer_wrong(submitters_t *self, const struct envelope_address *from, int outcome,
@@ -298,7 +410,11 @@ void submitters_answer(submitters_t *self, struct queue_now now)
 
 int64_t submitters_deadline(const submitters_t *self)
 {
-    return parked_deadline(self->parked);
+    int64_t first = parked_deadline(self->parked);
+    for (size_t i = 0; i < self->preparing_count; i++) {
+        first = self->preparing[i].due_ms < first ? self->preparing[i].due_ms : first;
+    }
+    return first;
 }
 
 int64_t submitters_asked_at(const submitters_t *self)

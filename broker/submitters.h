@@ -23,13 +23,21 @@ void submitters_destroy(submitters_t **self_p);
 /* Read one message and apply it, or note it down. ENVELOPE_EMPTY: none there. */
 int submitters_receive(submitters_t *self, struct queue_now now);
 
+/*
+ * Readable when a request whose files had to be looked at may go on: then call
+ * submitters_collect, which applies it.
+ */
+int submitters_fd(const submitters_t *self);
+void submitters_collect(submitters_t *self, struct queue_now now);
+
 /* Answers to be written with the turn's changes. Borrowed until submitters_answer. */
 const struct store_request *submitters_requests(const submitters_t *self, size_t *count);
 
 /* The changes are on disk: send what waits for that, read what was asked, look at the parked. */
 void submitters_answer(submitters_t *self, struct queue_now now);
 
-/* When a parked request must be answered; INT64_MAX = never. */
+/* When a parked request must be answered, or a file that does not answer be given up; INT64_MAX =
+ * never. */
 int64_t submitters_deadline(const submitters_t *self);
 
 /* When somebody asked last (monotonic ms), 0 = never. */

@@ -1,0 +1,108 @@
+"""Requests for which a .blend must be looked at: retry of an ended job, resume --accept-change."""
+
+import hashlib
+import os
+
+import pytest
+
+from brokertools import spec_of, until
+
+
+@pytest.fixture
+def scene(tmp_path):
+    path = tmp_path / "shot.blend"
+    path.write_bytes(b"BLENDER-v304 as submitted")
+    return path
+
+
+def facts_of(path):
+    info = os.stat(path)
+    digest = hashlib.blake2b(path.read_bytes(), digest_size=32).hexdigest()
+    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns, "hash": digest}
+
+
+@pytest.fixture
+def failed_job(broker, submitter, scene):
+    """A job that ended with a failed frame, its kept file removed; its worker is there."""
+    spec = {**spec_of(str(scene), frames=[1, 2, 1], attempts=1), **facts_of(scene),
+            "kept": str(scene.with_name("kept"))}
+    [answer] = submitter.submit(spec)
+    worker = broker.worker()
+    worker.ready()
+    worker.inspect()
+    claim = worker.claim_of("render", want=1)
+    worker.report(claim, "error", code="crashed", text="Blender crashed")
+    worker.sync()
+    worker.work(lambda: submitter.state(answer["job"]) == "failed")
+    until(lambda: "kept" not in submitter.ask("SHOW", job=answer["job"])["spec"] or
+          worker.work(lambda: True), "the kept file is swept away")
+    return answer["job"], worker
+
+
+def test_retry_keeps_the_submitted_bytes_again(submitter, scene, failed_job):
+    number, worker = failed_job
+    [result] = submitter.change("RETRY", jobs=[number])["results"]
+    assert result["ok"]
+    spec = submitter.ask("SHOW", job=number)["spec"]
+    kept = scene.parent / os.path.basename(spec["kept"])
+    assert kept.read_bytes() == scene.read_bytes() and kept != scene
+    worker.work(lambda: submitter.state(number) == "done")
+
+
+def test_retry_of_a_file_that_was_touched_only_goes_on(submitter, scene, failed_job):
+    number, _ = failed_job
+    os.utime(scene)
+    submitter.change("RETRY", jobs=[number])
+    assert submitter.state(number) == "active"
+    assert "kept" in submitter.ask("SHOW", job=number)["spec"]
+
+
+def test_retry_of_a_changed_file_pauses_and_is_accepted(broker, submitter, scene, failed_job):
+    number, worker = failed_job
+    scene.write_bytes(b"BLENDER-v304 saved again")
+    [result] = submitter.change("RETRY", jobs=[number])["results"]
+    assert result["ok"]
+    job = submitter.job(number)
+    assert job["state"] == "paused" and job["error"]["code"] == "file-changed"
+    assert str(scene) in job["error"]["text"] and "--accept-change" in job["error"]["hint"]
+
+    [result] = submitter.change("RESUME", jobs=[number], accept_change=True)["results"]
+    assert result["ok"]
+    spec = submitter.ask("SHOW", job=number)["spec"]
+    assert spec["hash"] == facts_of(scene)["hash"]
+    assert "is" not in spec and "job" not in spec
+    worker.work(lambda: submitter.state(number) == "done")
+
+
+def test_accepting_a_change_of_a_file_that_is_gone_is_refused(submitter, scene, failed_job):
+    number, _ = failed_job
+    scene.unlink()
+    submitter.change("RETRY", jobs=[number])
+    assert submitter.job(number)["error"]["code"] == "file-changed"
+    [result] = submitter.change("RESUME", jobs=[number], accept_change=True)["results"]
+    assert not result["ok"] and result["error"]["code"] == "file-missing"
+    assert submitter.state(number) == "paused"
+
+
+def test_sent_twice_is_retried_once(broker, submitter, failed_job):
+    number, _ = failed_job
+    body = {"t": "RETRY", "jobs": [number], "key": "the key"}
+    asker = broker.submitter()
+    asker.send(body)
+    until(lambda: "job-retried" in submitter.words(job=number), "it is done")
+    asker.connect()  # the answer is lost
+    asker.send(body)
+    assert asker.receive()["results"][0]["ok"]
+    assert submitter.words(job=number).count("job-retried") == 1
+
+
+def test_a_file_that_does_not_answer_holds_up_nobody(broker, submitter, scene, failed_job):
+    """A FIFO in the place of the file: who opens it waits for ever."""
+    number, _ = failed_job
+    scene.unlink()
+    os.mkfifo(scene)
+    slow = broker.submitter()
+    slow.send({"t": "RETRY", "key": "slow", "jobs": [number]})
+    for _ in range(20):
+        assert submitter.ask("HELLO", seconds=1)["jobs"] == 0
+    assert broker.stop() == 0
