@@ -24,6 +24,8 @@
 
 enum { EXIT_USAGE = 2, EXIT_HELD = 4, PYTHONS = 3 };
 
+enum { EXIT_STOPPED = -1 }; /* told to leave before it began: never an exit status */
+
 /* Everything that main holds, for one clean end. */
 struct holdings {
     hwloc_topology_t topology;
@@ -89,6 +91,9 @@ static int find_blenders(struct holdings *self, const struct options *options)
 {
     const char *const *given = options->blenders[0] ? options->blenders : NULL;
     int rc = blenders_find(given, self->cache, self->signal_fd, &self->blenders);
+    if (rc == -EINTR) {
+        return EXIT_STOPPED;
+    }
     if (rc != 0) {
         log_error("look for blenders: %s", strerror(-rc));
         return EXIT_FAILURE;
@@ -127,7 +132,7 @@ static int list_blenders(struct holdings *self, const struct options *options)
         status = find_blenders(self, options);
     }
     if (status != 0) {
-        return status;
+        return status == EXIT_STOPPED ? EXIT_FAILURE : status;
     }
     json_t *list = blenders_json(&self->blenders);
     size_t i = 0;
@@ -227,7 +232,7 @@ static int run(struct holdings *self, const struct options *options)
     scratch_sweep();
     status = find_blenders(self, options);
     if (status != 0) {
-        return status;
+        return status == EXIT_STOPPED ? 0 : status;
     }
     if (self->blenders.count == 0 && !may_lack_blender(self, options)) {
         return EXIT_FAILURE;

@@ -162,8 +162,8 @@ static void call_describe(void *ctx, bool ready, struct session_now *out)
 {
     struct program *self = ctx;
     bool over = self->leaving != LEAVING_NO && work_empty(self->work);
-    out->job =
-        ready && work_open_job(self->work) ? work_open_job(self->work) : work_job(self->work);
+    (void)ready;
+    out->job = work_job(self->work);
     out->holding = work_holding(self->work);
     out->want = over ? 0 : work_want(self->work);
     out->leave = over;
@@ -464,13 +464,13 @@ static void turn(void *arg)
     }
     self->in_turn = true;
     int64_t deadline = blender_tick(self->blender, now_ms);
-    deadline = least(deadline, prover_tick(self->prover, now_ms));
+    deadline = least(deadline, prover_tick(self->prover, !work_empty(self->work), now_ms));
     deadline = least(deadline, work_step(self->work, now_ms));
     deadline = least(deadline, check_idle(self, now_ms));
     deadline = least(deadline, check_leaving(self, now_ms, &over));
     /* The step may have begun what has a deadline of its own. */
     deadline = least(deadline, blender_tick(self->blender, now_ms));
-    deadline = least(deadline, prover_tick(self->prover, now_ms));
+    deadline = least(deadline, prover_tick(self->prover, !work_empty(self->work), now_ms));
     deadline = least(deadline, session_tick(self->session, now_ms));
     set_timer(self, deadline);
     self->in_turn = false;

@@ -34,13 +34,12 @@ struct prover {
     bool proven;   /* this interpreter has answered once */
     bool wanted;   /* somebody asked for it while it was off */
     child_t *child;
-    int fd;          /* our end of the socketpair, -1 when closed */
-    lines_t *lines;  /* what it answers */
-    lines_t *output; /* what it prints: faults of its own, for the log */
-    int in_flight;
+    int fd;                     /* our end of the socketpair, -1 when closed */
+    lines_t *lines;             /* what it answers */
+    lines_t *output;            /* what it prints: faults of its own, for the log */
     int64_t start_ms, pause_ms; /* not before; the next pause after a death */
     int64_t deadline_ms;        /* of hello, or of its end */
-    int64_t used_ms;            /* last request or answer */
+    int64_t used_ms;            /* last request, answer, or tick with claims held */
 };
 
 prover_t *prover_new(zloop_t *loop, const struct prover_setup *setup,
@@ -96,16 +95,10 @@ bool prover_running(const prover_t *self)
     return self->child != NULL;
 }
 
-int prover_in_flight(const prover_t *self)
-{
-    return self->in_flight;
-}
-
 static void go_off(prover_t *self, enum state state)
 {
     release(self);
     self->state = state;
-    self->in_flight = 0;
 }
 
 /* It ended, or we ended it since it is of no use. Which interpreter next, and when? */
@@ -145,7 +138,6 @@ static void handle_answer(prover_t *self, const json_t *answer)
         self->calls.ready(self->calls.ctx);
         return;
     }
-    self->in_flight -= self->in_flight > 0;
     self->pause_ms = PROVER_PAUSE_MIN_MS;
     self->calls.answer(self->calls.ctx, answer);
 }
@@ -264,7 +256,8 @@ bool prover_ready(prover_t *self, int64_t now_ms)
 {
     if (self->state == STATE_OFF && self->farm[0]) {
         self->wanted = true;
-        (void)prover_tick(self, now_ms); /* the deadline is asked for again after each event */
+        (void)prover_tick(self, true,
+                          now_ms); /* the deadline is asked for again after each event */
     }
     return self->state == STATE_READY && self->fd >= 0;
 }
@@ -274,7 +267,6 @@ void prover_ask(prover_t *self, json_t **request_p, int64_t now_ms)
     CLEANUP(cleanup_json) json_t *request = *request_p;
     *request_p = NULL;
     self->used_ms = now_ms;
-    self->in_flight++;
     int rc = lines_send(self->fd, request, 0);
     if (rc != 0) {
         log_warning("ask prover: %s", strerror(-rc));
@@ -292,8 +284,9 @@ void prover_close(prover_t *self, int64_t now_ms)
     }
 }
 
-int64_t prover_tick(prover_t *self, int64_t now_ms)
+int64_t prover_tick(prover_t *self, bool held, int64_t now_ms)
 {
+    self->used_ms = held ? now_ms : self->used_ms;
     switch (self->state) {
     case STATE_OFF:
         if (!self->wanted) {
@@ -305,9 +298,6 @@ int64_t prover_tick(prover_t *self, int64_t now_ms)
         start(self, now_ms);
         return self->state == STATE_STARTING ? self->deadline_ms : now_ms;
     case STATE_READY:
-        if (self->fd >= 0 && self->in_flight > 0) {
-            return INT64_MAX;
-        }
         if (self->fd >= 0 && now_ms < self->used_ms + PROVER_IDLE_MS) {
             return self->used_ms + PROVER_IDLE_MS;
         }

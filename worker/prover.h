@@ -6,7 +6,7 @@
  *
  * JSON lines on a socketpair, many requests in flight, answered in any order. It is started when
  * it is needed, by the first interpreter that has OpenImageIO, and leaves after a minute without
- * a request. When it dies everything that it held is lost: its descriptors fence the pictures.
+ * a claim. When it dies everything that it held is lost: its descriptors fence the pictures.
  */
 
 #include <czmq.h>
@@ -57,14 +57,12 @@ bool prover_ready(prover_t *self, int64_t now_ms);
 /* Send one request; only when prover_ready said so. Takes it. */
 void prover_ask(prover_t *self, json_t **request_p, int64_t now_ms);
 
-/* Requests that are not answered yet. */
-int prover_in_flight(const prover_t *self);
-
 /* End of its socket: it gives up what is not proven and leaves. Ended: prover_running is false. */
 void prover_close(prover_t *self, int64_t now_ms);
 bool prover_running(const prover_t *self);
 
-/* What is due. Returns the next deadline, INT64_MAX for none. */
-int64_t prover_tick(prover_t *self, int64_t now_ms);
+/* What is due. held: claims are held, whose files it may keep open; then it stays. Returns the next
+ * deadline, INT64_MAX for none. */
+int64_t prover_tick(prover_t *self, bool held, int64_t now_ms);
 
 #endif

@@ -39,7 +39,7 @@ struct session_self {
 
 /* The worker as it is now; filled by the owner for each message. */
 struct session_now {
-    int64_t job;       /* its assignment or the job whose file is open; 0: none */
+    int64_t job;       /* its assignment; 0: none */
     json_t *holding;   /* new array of {claim, phase}; the session takes it */
     int want;          /* claims beyond those held */
     bool leave;        /* nothing is held any more and the worker goes */

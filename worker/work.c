@@ -82,9 +82,9 @@ bool work_option(const json_t *about, const char *key)
 void work_end(work_t *self, struct task *task, json_t *report)
 {
     const char *what = json_string_value(json_object_get(report, "what"));
-    log_info("claim %lld ends: %s kind=%s job=%lld frame=%d", (long long)task->claim,
-             what ? what : "stale", task_kind_name(task->kind), (long long)task->job,
-             (int)task->frame);
+    log_debug("claim %lld ends: %s kind=%s job=%lld frame=%d", (long long)task->claim,
+              what ? what : "stale", task_kind_name(task->kind), (long long)task->job,
+              (int)task->frame);
     struct task **at = &self->tasks;
     while (*at != task) {
         at = &(*at)->next;
@@ -178,6 +178,7 @@ void work_grant(work_t *self, const json_t *grant, int64_t now_ms)
     if (kind == TASK_RENDER && !json_is_object(about)) {
         about = job == self->job ? self->about : NULL;
     }
+    known = known && !(kind == TASK_RENDER && self->setup.inspector);
     bool whole = about && msg_str_or(about, "file", NULL) && msg_str_or(about, "hash", NULL);
     if (!known || !whole || self->draining) {
         refuse_grant(self, claim);
@@ -216,14 +217,13 @@ void work_stop(work_t *self, int64_t claim, int64_t now_ms)
     }
 }
 
-/* Return claims that nothing was begun for; renders: those of kind render only. */
-static void return_ahead(work_t *self, bool renders, int64_t now_ms)
+/* Return claims that nothing was begun for; all: not only frames. */
+static void return_ahead(work_t *self, bool all, int64_t now_ms)
 {
     struct task *next = NULL;
     for (struct task *task = self->tasks; task; task = next) {
         next = task->next;
-        bool ahead =
-            task->kind == TASK_RENDER ? task_ahead(task) : !renders && task->state == TASK_NEW;
+        bool ahead = task->kind == TASK_RENDER ? task_ahead(task) : all && task->state == TASK_NEW;
         if (ahead) {
             work_give_up(self, task, report_new(task->claim, "returned"), now_ms);
         }
@@ -235,14 +235,14 @@ void work_set_orders(work_t *self, bool pause, bool give_back, int64_t now_ms)
     self->pause = pause;
     self->give_back = give_back;
     if (pause || give_back) {
-        return_ahead(self, !pause, now_ms);
+        return_ahead(self, false, now_ms); /* inspections go on */
     }
 }
 
 void work_drain(work_t *self, bool now, int64_t now_ms)
 {
     self->draining = true;
-    return_ahead(self, false, now_ms);
+    return_ahead(self, true, now_ms);
     struct task *next = NULL;
     for (struct task *task = self->tasks; now && task; task = next) {
         next = task->next;
@@ -310,7 +310,7 @@ int work_want(const work_t *self)
     int held = work_count(self, is_any);
     int most = self->setup.inspector ? 1 : WORK_UNPROVEN_MAX;
     int busy = self->setup.inspector ? held : work_count(self, is_in_blender);
-    if (self->draining || self->pause || self->give_back || self->blender_fails || busy >= most ||
+    if (self->draining || self->give_back || self->blender_fails || busy >= most ||
         held >= WORK_HOLD_MAX) {
         return 0;
     }
@@ -344,11 +344,6 @@ int64_t work_progress_claim(const work_t *self)
     }
     bool opening = self->opening != OPENING_NONE && self->opening != OPENING_DONE;
     return opening && work_task(self, self->opening_claim) ? self->opening_claim : 0;
-}
-
-int64_t work_open_job(const work_t *self)
-{
-    return self->opening == OPENING_DONE ? msg_int_or(self->opened, "job", 0) : 0;
 }
 
 bool work_empty(const work_t *self)
@@ -445,7 +440,7 @@ void work_blender_ended(work_t *self, const struct blender_end *end, int64_t now
         open_failed(self, end, now_ms);
     }
     if (self->blender_fails) {
-        return_ahead(self, false, now_ms); /* others may be able to */
+        return_ahead(self, true, now_ms); /* others may be able to */
     }
     open_forget(self);
     self->dirty = NULL;

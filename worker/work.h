@@ -88,7 +88,6 @@ json_t *work_holding(const work_t *self);
 int work_want(const work_t *self);
 const char *work_state(const work_t *self);
 int64_t work_progress_claim(const work_t *self); /* whose phase Blender's is; 0: nobody's */
-int64_t work_open_job(const work_t *self);       /* whose file is open; 0: none */
 
 /* Nothing is held. */
 bool work_empty(const work_t *self);

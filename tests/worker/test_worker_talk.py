@@ -64,9 +64,10 @@ def test_pause_finishes_what_renders_and_returns_what_is_ahead(broker, start_sta
     faults("go-1")
     broker.until(lambda: broker.ended(claims[0]))
     assert broker.of(claims[0]) == ["started", "finished"]
-    broker.until(lambda: broker.last["want"] == 0 and not broker.last["holding"])
+    broker.until(lambda: "job" not in broker.last and not broker.last["holding"])
     broker.order(pause=False)
-    broker.until(lambda: broker.last["want"] > 0)
+    claims = broker.frames(2)
+    broker.until(lambda: broker.all_ended(claims))
 
 
 def test_drain_soft_finishes_what_renders_and_leaves(broker, start_stand_in, faults, job, out):
