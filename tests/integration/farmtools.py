@@ -88,20 +88,21 @@ class Farm:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def up(self, devices=None):
-        """`dblend farm`, with its workers idle."""
+        """`dblend farm`, with its workers ready for work or already at it."""
         devices = devices or two_workers()
         process = self.start("dblend", "farm", "--devices", devices)
         count = 2 if devices == "cpu/2" else 1
-        wait_until(lambda: process.poll() is not None or self.idle() == count, 60, "idle workers")
+        wait_until(lambda: process.poll() is not None or self.live() == count, 60, "live workers")
         assert process.poll() is None, process.err.read_text()
         return process
 
-    def idle(self):
+    def live(self):
+        """How many workers have a warm Blender."""
         try:
             rows = self.json("workers", code=None)
         except json.JSONDecodeError:
             return 0
-        return sum(row.get("state") == "idle" for row in rows)
+        return sum(row.get("state") in ("idle", "opening", "rendering") for row in rows)
 
     def stop(self, timeout=30):
         """End everything that was started here, gently where it lets us, and nothing else."""
