@@ -168,9 +168,9 @@ class Farm:
         rows = [row for row in self.json("log") if row["type"] == "event"]
         return [row for row in rows if not words or row["event"] in words]
 
-    def add(self, *args, code=0):
+    def add(self, *args, code=0, cwd=None):
         """Job numbers of `dblend add`."""
-        done = self.dblend("add", "-q", *args, code=code)
+        done = self.dblend("add", "-q", *args, code=code, cwd=cwd)
         return [int(line) for line in done.stdout.split()]
 
     def refused(self, *args):
