@@ -108,7 +108,7 @@ def ball(scene):
 
 def light_and_camera(scene):
     lamp = bpy.data.lights.new("window", "AREA")
-    lamp.energy, lamp.size, lamp.color = 1300, 6, (1.0, 0.86, 0.70)
+    lamp.energy, lamp.size, lamp.color = 1500, 6, (1.0, 0.86, 0.70)
     window = bpy.data.objects.new("window", lamp)
     window.location, window.rotation_euler = (-6, -3, 8), (0.42, -0.55, 0)
     scene.collection.objects.link(window)
@@ -119,8 +119,8 @@ def light_and_camera(scene):
     nodes, links = world.node_tree.nodes, world.node_tree.links
     place, axes = nodes.new("ShaderNodeTexCoord"), nodes.new("ShaderNodeSeparateXYZ")
     ramp = nodes.new("ShaderNodeValToRGB")
-    ramp.color_ramp.elements[0].color = (0.34, 0.13, 0.10, 1)
-    ramp.color_ramp.elements[1].color = (0.03, 0.07, 0.20, 1)
+    ramp.color_ramp.elements[0].color = (0.30, 0.16, 0.17, 1)
+    ramp.color_ramp.elements[1].color = (0.05, 0.11, 0.30, 1)
     ramp.color_ramp.elements[1].position = 0.28
     links.new(place.outputs["Generated"], axes.inputs[0])
     links.new(axes.outputs["Z"], ramp.inputs["Fac"])
@@ -150,10 +150,10 @@ def settings(scene):
     render.filepath = "//frames/wave_####"
     render.image_settings.file_format = "PNG"
     scene.cycles.device = "CPU"
-    scene.cycles.samples = 20
+    scene.cycles.samples = 10
     scene.cycles.use_denoising = False
     scene.cycles.use_adaptive_sampling = False
-    scene.cycles.max_bounces = 3
+    scene.cycles.max_bounces = 2
     scene.cycles.sample_clamp_indirect = 4
     scene.view_settings.look = "Medium High Contrast"
 
