@@ -285,13 +285,32 @@ int job_set_found(queue_t *self, struct job *job, json_t *found, const char **te
     return 0;
 }
 
+/* Their workers render what is not wanted any more: they are told that the claims are stale. */
+static void revoke_claims(queue_t *self, struct queue_now now, struct job *job)
+{
+    struct rows_place at = { 0 };
+    struct frame *frame;
+    while (job->counts.by_state[FRAME_CLAIMED] > 0 && (frame = rows_each(job, &at)) != NULL) {
+        if (frame->state == FRAME_CLAIMED) {
+            worker_stale(self, frame->more->live->worker, frame->more->live->number);
+            claim_give_up(self, now, frame->more->live, OUTCOME_RETURNED, "inspected again");
+        }
+    }
+    if (job->live && job->live->kind == CLAIM_INSPECT) {
+        worker_stale(self, job->live->worker, job->live->number);
+        job->row.claim_outcome = OUTCOME_RETURNED;
+        claim_end(self, job->live);
+    }
+}
+
 /*
  * What inspection found does not hold any more. Until the next one says which frames there are, the
  * old list tells where the rows belong; it is kept in the spec, for a restart.
  */
-void job_drop_found(queue_t *self, struct job *job)
+void job_drop_found(queue_t *self, struct queue_now now, struct job *job)
 {
     const char *text;
+    revoke_claims(self, now, job);
     if (job->row.found) {
         json_t *spec = json_copy(job->row.spec);
         json_object_set(spec, "before", job->row.found);
@@ -300,23 +319,20 @@ void job_drop_found(queue_t *self, struct job *job)
     }
     json_decref(job->row.found);
     job->row.found = NULL;
-    job->row.attempts = 0;
     job->counted = false;
     (void)job_from_spec(job, &text); /* was read before, so this cannot fail */
-    (void)self;
 }
 
 int job_load_found(queue_t *self, struct job *job, const char **text)
 {
-    json_t *found = job->row.found;
     json_t *before = json_object_get(job->row.spec, "before");
-    if (found || !before) {
-        return found ? job_set_found(self, job, found, text) : 0;
+    if (job->row.found || !before) {
+        return job->row.found ? job_set_found(self, job, job->row.found, text) : 0;
     }
     json_incref(before);
     int rc = job_set_found(self, job, before, text);
     if (rc == 0) {
-        job_drop_found(self, job);
+        job_drop_found(self, (struct queue_now){ 0 }, job); /* no claim is loaded yet */
     }
     json_decref(before);
     return rc;
@@ -367,7 +383,9 @@ void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_sta
     }
     if (to == JOB_ACTIVE) {
         struct job *elder;
-        job->row.active_order = self->next_order++;
+        if (job->row.active_order == 0 || job->counts.by_state[FRAME_CLAIMED] == 0) {
+            job->row.active_order = self->next_order++; /* with a live claim it never let go */
+        }
         elder = owner_elder(self, job);
         job->blocked_by = elder ? elder->row.job : 0;
     }

@@ -153,6 +153,8 @@ void owner_left(queue_t *self, struct queue_now now, struct job *job)
         return;
     }
     for (size_t i = 0; i < self->all.count; i++) {
-        let_in(self, now, self->all.items[i], job->row.job);
+        if (self->all.items[i] != job) {
+            let_in(self, now, self->all.items[i], job->row.job);
+        }
     }
 }

@@ -331,7 +331,7 @@ void job_free(struct job **self_p);
 int job_from_spec(struct job *job, const char **text);
 int job_set_found(queue_t *self, struct job *job, json_t *found, const char **text);
 /* It is to be inspected again. */
-void job_drop_found(queue_t *self, struct job *job);
+void job_drop_found(queue_t *self, struct queue_now now, struct job *job);
 /* As the row of the ledger has it. */
 int job_load_found(queue_t *self, struct job *job, const char **text);
 void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_state to);
@@ -429,6 +429,8 @@ void worker_leave_class(queue_t *self, struct worker *worker);
 void worker_closed(queue_t *self, int64_t session);
 void worker_lost_free(struct lost_worker **self_p);
 void worker_touch(queue_t *self, struct worker *worker);
+/* It works on a claim that has ended: say so with its answer, if it waits for one. */
+void worker_stale(queue_t *self, struct worker *worker, int64_t claim);
 void worker_heard(queue_t *self, struct queue_now now, struct worker *worker);
 void worker_forget_lost(queue_t *self, const char *name, int64_t before_ms);
 

@@ -76,19 +76,15 @@ int queue_pause_for(queue_t *self, struct queue_now now, int64_t number, const c
 }
 
 /* The job takes the file as it is now; what inspection found of the old one is worth nothing. */
-static void take_file(queue_t *self, struct job *job, json_t *file)
+static void take_file(queue_t *self, struct queue_now now, struct job *job, json_t *file)
 {
     json_t *spec = json_copy(job->row.spec);
-    if (job->live) {
-        worker_touch(self, job->live->worker);
-        job->row.claim_outcome = OUTCOME_RETURNED;
-        claim_end(self, job->live);
-    }
     json_object_del(spec, "kept");
     json_object_update(spec, file);
     json_decref(job->row.spec);
     job->row.spec = spec;
-    job_drop_found(self, job);
+    job->row.attempts = 0;
+    job_drop_found(self, now, job);
 }
 
 int queue_resume(queue_t *self, struct queue_now now, int64_t number, json_t *file,
@@ -106,7 +102,7 @@ int queue_resume(queue_t *self, struct queue_now now, int64_t number, json_t *fi
                                                                              : QUEUE_SAME;
     }
     if (file) {
-        take_file(self, job, file);
+        take_file(self, now, job, file);
     }
     job_set_error(job, NULL, NULL, NULL);
     if (job->row.found) {
@@ -250,7 +246,7 @@ static void retry_job(queue_t *self, struct queue_now now, struct job *job)
     job_set_error(job, NULL, NULL, NULL);
     if (job->reinspect) {
         job->reinspect = false;
-        job_drop_found(self, job);
+        job_drop_found(self, now, job);
     }
     if (job->row.found) {
         questions_settle(self, now, job);

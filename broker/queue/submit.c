@@ -125,7 +125,8 @@ int queue_accept(queue_t *self, struct queue_now now, int64_t number, json_t *op
     }
     job_reread(self, job);
     if (inspect) {
-        job_drop_found(self, job);
+        job->row.attempts = 0;
+        job_drop_found(self, now, job);
         job_move(self, now, job, JOB_QUEUED);
         change_event(self, now, EVENT_JOB_ACCEPTED, event_of(job, NULL), NULL);
         return QUEUE_OK;

@@ -192,7 +192,9 @@ static void add_stale(struct worker *worker, int64_t claim)
             return;
         }
     }
-    worker->stale[worker->stale_count++] = claim;
+    if (worker->stale_count < QUEUE_STALES) {
+        worker->stale[worker->stale_count++] = claim;
+    }
 }
 
 static void apply_holding(queue_t *self, struct worker *worker, const struct queue_sync *sync)

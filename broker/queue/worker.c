@@ -65,6 +65,14 @@ void worker_touch(queue_t *self, struct worker *worker)
     }
 }
 
+void worker_stale(queue_t *self, struct worker *worker, int64_t claim)
+{
+    if (worker->waits && worker->stale_count < QUEUE_STALES) {
+        worker->stale[worker->stale_count++] = claim;
+        worker_touch(self, worker);
+    }
+}
+
 void worker_heard(queue_t *self, struct queue_now now, struct worker *worker)
 {
     worker->heard_ms = now.ms - self->extended_ms;

@@ -6,6 +6,14 @@
 
 #include "proto/alloc.h"
 
+enum { SIM_CLAIMED = 256 };
+
+struct names {
+    const char *outputs[SIM_CLAIMED];
+    int32_t frames[SIM_CLAIMED];
+    size_t count;
+};
+
 static int64_t frame_key(int64_t job, int32_t frame)
 {
     return (int64_t)((uint64_t)job << 32) | (int64_t)(uint32_t)frame;
@@ -508,7 +516,18 @@ static void check_frame(struct sim *self, const struct frame_row *row, struct ma
     }
 }
 
-static void check_job(struct sim *self, int64_t number, struct map *claims)
+/* No file of an output is in the hands of two claims, whatever jobs they are of. */
+static void check_names(const struct job_view *view, int32_t frame, struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        assert_true(names->frames[i] != frame || strcmp(names->outputs[i], view->output) != 0);
+    }
+    assert_true(names->count < SIM_CLAIMED);
+    names->outputs[names->count] = view->output;
+    names->frames[names->count++] = frame;
+}
+
+static void check_job(struct sim *self, int64_t number, struct map *claims, struct names *names)
 {
     struct job_view view = sim_job(self, number);
     const struct job_row *kept = map_get(&self->jobs, number);
@@ -522,6 +541,9 @@ static void check_job(struct sim *self, int64_t number, struct map *claims)
         counts[row.state]++;
         total++;
         check_frame(self, &row, claims);
+        if (row.state == FRAME_CLAIMED && view.counted) {
+            check_names(&view, row.frame, names);
+        }
     }
     if (view.counted) {
         assert_int_equal(total, view.counts.total);
@@ -536,9 +558,10 @@ static void check_job(struct sim *self, int64_t number, struct map *claims)
 void sim_check(struct sim *self)
 {
     struct map claims = { 0 };
+    struct names names = { 0 };
     for (int64_t job = queue_job_next(self->queue, 0); job != 0;
          job = queue_job_next(self->queue, job)) {
-        check_job(self, job, &claims);
+        check_job(self, job, &claims, &names);
     }
     map_clear(&claims);
 }

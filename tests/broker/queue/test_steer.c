@@ -316,9 +316,29 @@ static void frames_that_are_no_more_go_with_their_claims(void **state)
     other->want = 0;
     sim_step(sim, other); /* READY-AGAIN, READY */
     sim_step(sim, other);
-    assert_int_equal(other->answer.stale_count, 1);
+    assert_int_equal(other->held_count, 0);
     sim_restart(sim);
     sim_check(sim);
+}
+
+static void a_claim_of_the_old_file_is_taken_away_at_once(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 5, NULL);
+    struct sim_worker *worker = ready(sim, "h/1");
+    int64_t claim = worker->held[sim_get(sim, worker)].grant.claim;
+    assert_int_equal(queue_pause(sim->queue, sim->now, job, &error), QUEUE_OK);
+    worker->want = 0;
+    sim_step(sim, worker);
+    sim_step(sim, worker);
+    assert_false(worker->answered);
+    json_t *file = json_pack("{s:s}", "hash", "bb");
+    assert_int_equal(queue_resume(sim->queue, sim->now, job, file, &error), QUEUE_OK);
+    json_decref(file);
+    sim_turn(sim);
+    assert_true(worker->answered);
+    assert_int_equal(worker->answer.stale[0], claim);
+    assert_int_equal(sim_job(sim, job).live_claims, 0);
 }
 
 static void a_removed_job_is_gone_when_its_last_claim_is(void **state)
@@ -518,6 +538,7 @@ int main(void)
         TEST(an_inspection_that_fails_is_tried_again),
         TEST(a_changed_file_pauses_the_job_until_it_is_accepted),
         TEST(frames_that_are_no_more_go_with_their_claims),
+        TEST(a_claim_of_the_old_file_is_taken_away_at_once),
         TEST(a_removed_job_is_gone_when_its_last_claim_is),
         TEST(ended_jobs_leave_after_keep),
         TEST(clear_forgets_what_has_ended),

@@ -170,6 +170,25 @@ static void a_late_report_after_the_loss_is_stale(void **state)
     assert_int_equal(sim_frame(sim, job, 1).state, FRAME_WAITING);
 }
 
+static void a_report_of_somebody_elses_claim_is_stale(void **state)
+{
+    struct sim *sim = *state;
+    struct sim_worker *worker = ready(sim, "h/a");
+    struct sim_worker *liar = ready(sim, "h/b");
+    int64_t job = sim_active(sim, "/a.blend", 1, 10, NULL);
+    int64_t claim = worker->held[sim_get(sim, worker)].grant.claim;
+    liar->want = 0;
+    liar->reports[0] = (struct queue_report){ .claim = claim, .what = REPORT_FINISHED };
+    liar->report_count = 1;
+    sim_step(sim, liar);
+    assert_false(liar->answer.settled[0].accepted);
+    assert_int_equal(liar->answer.stale[0], claim);
+    assert_int_equal(sim_frame(sim, job, 1).state, FRAME_CLAIMED);
+    sim_report(worker, 0, REPORT_FINISHED);
+    sim_step(sim, worker);
+    assert_true(worker->answer.settled[0].accepted);
+}
+
 static void a_late_broker_extends_all_leases(void **state)
 {
     struct sim *sim = *state;
@@ -300,6 +319,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_silent_worker_is_lost_and_its_claims_come_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_late_report_after_the_loss_is_stale, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_report_of_somebody_elses_claim_is_stale, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_broker_extends_all_leases, setup, teardown),
         cmocka_unit_test_setup_teardown(
             after_a_restart_claims_have_a_full_lease_and_find_their_worker, setup, teardown),
