@@ -16,6 +16,9 @@
 struct eventlog {
     char *path;
     int fd;
+    FILE *stream; /* in memory: the lines of a turn, in text */
+    char *text;
+    size_t size;
 };
 
 static int open_file(const char *path)
@@ -34,6 +37,11 @@ int eventlog_open(const char *path, eventlog_t **out)
     eventlog_t *self = alloc_zero(1, sizeof *self);
     self->path = alloc_text(path);
     self->fd = fd;
+    self->stream = open_memstream(&self->text, &self->size);
+    if (!self->stream) {
+        eventlog_close(&self);
+        return -ENOMEM;
+    }
     *out = self;
     return 0;
 }
@@ -42,7 +50,9 @@ void eventlog_close(eventlog_t **self_p)
 {
     assert(self_p);
     if (*self_p) {
+        cleanup_file(&(*self_p)->stream);
         close((*self_p)->fd);
+        free((*self_p)->text);
         free((*self_p)->path);
         free(*self_p);
         *self_p = NULL;
@@ -97,26 +107,26 @@ static void write_what(FILE *stream, const struct eventlog_line *line)
     }
 }
 
-int eventlog_write(eventlog_t *self, const struct eventlog_line *line)
+void eventlog_write(eventlog_t *self, const struct eventlog_line *line)
 {
-    CLEANUP(cleanup_free) char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    if (!stream) {
-        return -errno;
-    }
     char time[CLOCK_TEXT_SIZE];
     clock_rfc3339(line->at_ms, time);
-    fprintf(stream, "%s | %s | ", time, line->event);
-    write_what(stream, line);
-    fputc('\n', stream);
-    if (fclose(stream) != 0) {
-        return -errno;
-    }
+    fprintf(self->stream, "%s | %s | ", time, line->event);
+    write_what(self->stream, line);
+    fputc('\n', self->stream);
+}
 
-    ssize_t count = write(self->fd, text, size);
-    if (count < 0) {
-        return -errno;
+int eventlog_flush(eventlog_t *self)
+{
+    if (fflush(self->stream) != 0) {
+        return -ENOMEM;
     }
-    return (size_t)count == size ? 0 : -ENOSPC;
+    off_t size = ftello(self->stream);
+    if (size <= 0) {
+        return 0;
+    }
+    ssize_t count = write(self->fd, self->text, (size_t)size);
+    int rc = count < 0 ? -errno : count == size ? 0 : -ENOSPC;
+    rewind(self->stream);
+    return rc;
 }

@@ -33,7 +33,13 @@ void eventlog_close(eventlog_t **self_p);
 /* Open the same path again: after a rotation lines go to the new file. On failure the old stays. */
 int eventlog_reopen(eventlog_t *self);
 
-/* Append one line with one write. Negative errno when it could not be written whole. */
-int eventlog_write(eventlog_t *self, const struct eventlog_line *line);
+/* Note down one line; it is in the file after the next eventlog_flush. */
+void eventlog_write(eventlog_t *self, const struct eventlog_line *line);
+
+/*
+ * Append what was noted down, with one write. Negative errno when it is not in the file whole;
+ * it is forgotten all the same.
+ */
+int eventlog_flush(eventlog_t *self);
 
 #endif

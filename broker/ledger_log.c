@@ -5,11 +5,8 @@
 
 #include "proto/log.h"
 
-/* The ledger has it; a line that cannot be written is no reason to stop, nor to say so each time.
- */
 static void write_event(eventlog_t *log, const struct change_event *event)
 {
-    static bool failing = false;
     struct eventlog_line line = {
         .at_ms = event->at,
         .event = event_word_name(event->word),
@@ -18,7 +15,15 @@ static void write_event(eventlog_t *log, const struct change_event *event)
         .worker = event->worker,
         .text = event->text,
     };
-    int rc = eventlog_write(log, &line);
+    eventlog_write(log, &line);
+}
+
+/* The ledger has it; a line that cannot be written is no reason to stop, nor to say so each time.
+ */
+static void flush_events(eventlog_t *log)
+{
+    static bool failing = false;
+    int rc = eventlog_flush(log);
     if (rc < 0 && !failing) {
         log_warning("write the event log: %s", strerror(-rc));
     }
@@ -65,4 +70,5 @@ void ledger_log_changes(eventlog_t *log, const struct change *changes, size_t co
             break;
         }
     }
+    flush_events(log);
 }
