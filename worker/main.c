@@ -157,9 +157,17 @@ static int take_device(struct holdings *self, const struct options *options)
     }
     self->name = alloc_format("%s/%s", self->host, self->device.id);
     rc = lock_take(self->paths.run, &self->device, self->name, &self->lock, &holder, &overlap);
+    if (rc == LOCK_HELD) {
+        if (self->device.kind == DEVICE_NONE) {
+            log_info("an inspector is here already: %s", holder); /* all one could wish for */
+        } else {
+            log_error("%s; stop it, or take other cores", holder);
+        }
+        return EXIT_HELD;
+    }
     if (rc != 0) {
-        log_error("%s", rc == LOCK_HELD ? holder : strerror(-rc));
-        return rc == LOCK_HELD ? EXIT_HELD : EXIT_FAILURE;
+        log_error("lock %s: %s", self->device.id, strerror(-rc));
+        return EXIT_FAILURE;
     }
     if (overlap) {
         log_warning("some CPUs of %s are used by other workers too: %s", self->device.id, overlap);
