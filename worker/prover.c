@@ -87,6 +87,9 @@ void prover_destroy(prover_t **self_p)
 
 void prover_set_farm(prover_t *self, const char *farm)
 {
+    if (self->farm[0] && strcmp(self->farm, farm) != 0) {
+        prover_close(self, clock_mono_ms()); /* another ledger: nothing of the old one is ours */
+    }
     (void)snprintf(self->farm, sizeof self->farm, "%s", farm);
 }
 
