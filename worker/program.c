@@ -17,6 +17,7 @@
 #include "worker/blender.h"
 #include "worker/link.h"
 #include "worker/pin.h"
+#include "worker/program_parts.h"
 #include "worker/prover.h"
 #include "worker/pulse.h"
 #include "worker/session.h"
@@ -28,122 +29,6 @@ enum {
     LEAVE_MS = 5000,              /* for the last answer */
     INSPECTOR_SILENCE_MS = 60000, /* an inspector leaves so long after the last answer */
 };
-
-enum leaving {
-    LEAVING_NO,
-    LEAVING_SOON,     /* what renders is finished; then the last SYNC */
-    LEAVING_AT_ONCE,  /* everything is given back */
-    LEAVING_CHILDREN, /* the broker has heard it, or never will: the children end */
-};
-
-struct program {
-    const struct program_setup *setup;
-    zloop_t *loop;
-    link_t *link;
-    session_t *session;
-    reports_t *reports;
-    work_t *work;
-    blender_t *blender;
-    prover_t *prover;
-    int timer_fd;
-    int source_pipe[2]; /* answers of worker/source */
-    enum leaving leaving;
-    bool disowned, printed_ready, in_turn;
-    int64_t leave_by_ms; /* of LEAVING_*: not later */
-    int64_t idle_ms;     /* since when there is nothing to do */
-    int status;
-    char worker_id[33];
-    struct session_self me;
-    struct pin_env pin;
-};
-
-/* ---- ports of work ---- */
-
-static bool port_prover_ready(void *ctx)
-{
-    struct program *self = ctx;
-    return prover_ready(self->prover, clock_mono_ms());
-}
-
-static void port_prover_ask(void *ctx, json_t *request)
-{
-    struct program *self = ctx;
-    prover_ask(self->prover, &request, clock_mono_ms());
-}
-
-static enum blender_state port_blender_state(void *ctx)
-{
-    struct program *self = ctx;
-    return blender_state(self->blender);
-}
-
-static const struct blender_info *port_blender_info(void *ctx)
-{
-    struct program *self = ctx;
-    return blender_info(self->blender);
-}
-
-static void port_blender_want(void *ctx, const struct blender_info *info)
-{
-    struct program *self = ctx;
-    blender_want(self->blender, info, clock_mono_ms());
-}
-
-static void port_blender_restart(void *ctx, const char *reason)
-{
-    struct program *self = ctx;
-    blender_restart(self->blender, reason, clock_mono_ms());
-}
-
-static void port_blender_command(void *ctx, json_t *command)
-{
-    struct program *self = ctx;
-    blender_command(self->blender, &command, clock_mono_ms());
-}
-
-static char *port_blender_log(void *ctx, size_t *size)
-{
-    struct program *self = ctx;
-    return output_text(blender_output(self->blender), size);
-}
-
-static void port_blender_mark(void *ctx)
-{
-    struct program *self = ctx;
-    blender_mark(self->blender);
-}
-
-static void port_blender_praise(void *ctx)
-{
-    struct program *self = ctx;
-    blender_praise(self->blender);
-}
-
-static int64_t port_blender_rss(void *ctx)
-{
-    struct program *self = ctx;
-    return blender_rss_bytes(self->blender);
-}
-
-static void port_source_look(void *ctx, struct source_ask *ask)
-{
-    struct program *self = ctx;
-    int64_t id = ask->id;
-    int rc = source_start(ask, self->source_pipe[1]);
-    if (rc != 0) {
-        /* No thread to be had: the answer says so, by the same way. */
-        struct source_answer answer = { .id = id, .verdict = SOURCE_UNREADABLE, .error = -rc };
-        source_send(&answer, self->source_pipe[1]);
-    }
-}
-
-static void port_tell(void *ctx)
-{
-    struct program *self = ctx;
-    if (self->session) {
-        session_touch(self->session);
-    }
-}
 
 /* ---- calls of session ---- */
 
@@ -163,6 +48,7 @@ static void call_describe(void *ctx, bool ready, struct session_now *out)
     struct program *self = ctx;
     bool over = self->leaving != LEAVING_NO && work_empty(self->work);
     (void)ready;
+    work_asked(self->work);
     out->job = work_job(self->work);
     out->holding = work_holding(self->work);
     out->want = over ? 0 : work_want(self->work);
@@ -515,22 +401,7 @@ static void make_work(struct program *self)
         .recycle = self->setup->recycle,
         .memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 8,
     };
-    const struct work_ports ports = {
-        self,
-        port_prover_ready,
-        port_prover_ask,
-        port_blender_state,
-        port_blender_info,
-        port_blender_want,
-        port_blender_restart,
-        port_blender_command,
-        port_blender_log,
-        port_blender_mark,
-        port_blender_praise,
-        port_blender_rss,
-        port_source_look,
-        port_tell,
-    };
+    const struct work_ports ports = program_ports(self);
     self->work = work_new(&setup, &ports, self->reports);
     if (!setup.inspector && setup.blenders->count > 0) {
         blender_want(self->blender, &setup.blenders->items[0], clock_mono_ms());

@@ -76,6 +76,16 @@ bool task_unproven(const struct task *self)
     return self->kind == TASK_RENDER && self->state <= TASK_RENDERING;
 }
 
+bool task_in_proof(const struct task *self)
+{
+    return self->kind == TASK_RENDER && self->state > TASK_RENDERING;
+}
+
+bool task_for_blender(const struct task *self)
+{
+    return task_unproven(self) || (self->kind == TASK_INSPECT && self->state <= TASK_INSPECTING);
+}
+
 bool task_ahead(const struct task *self)
 {
     return self->state <= TASK_LOOKED;

@@ -76,6 +76,12 @@ bool task_move(struct task *self, enum task_state to, int64_t now_ms);
 /* Is the work not yet with the proof, so that it counts as rendering or ahead? */
 bool task_unproven(const struct task *self);
 
+/* Is Blender through with the frame, or the frame given up? */
+bool task_in_proof(const struct task *self);
+
+/* Does it need Blender, now or later? */
+bool task_for_blender(const struct task *self);
+
 /* Does it wait for Blender, without anything in the output folder that is ours? */
 bool task_ahead(const struct task *self);
 

@@ -50,15 +50,6 @@ struct task *work_task(const work_t *self, int64_t claim)
     return NULL;
 }
 
-int work_count(const work_t *self, bool (*is)(const struct task *))
-{
-    int count = 0;
-    for (const struct task *task = self->tasks; task; task = task->next) {
-        count += is(task);
-    }
-    return count;
-}
-
 void work_move(work_t *self, struct task *task, enum task_state to, int64_t now_ms)
 {
     enum task_state from = task->state;
@@ -153,7 +144,6 @@ void work_assign(work_t *self, json_t *about)
     json_decref(self->about);
     self->about = json_incref(about);
     self->job = msg_int_or(about, "job", 0);
-    self->job_is_new = true;
     log_info("take job %lld: file=\"%s\"", (long long)self->job, msg_str_or(about, "file", "?"));
 }
 
@@ -251,26 +241,6 @@ void work_drain(work_t *self, bool now, int64_t now_ms)
     self->ports.tell(self->ports.ctx);
 }
 
-static bool is_unproven(const struct task *task)
-{
-    return task_unproven(task);
-}
-
-static bool is_in_blender(const struct task *task)
-{
-    return task_unproven(task) || (task->kind == TASK_INSPECT && task->state <= TASK_INSPECTING);
-}
-
-static bool is_in_proof(const struct task *task)
-{
-    return task->kind == TASK_RENDER && task->state > TASK_RENDERING;
-}
-
-static bool is_any(const struct task *task)
-{
-    return task->state != TASK_ENDED;
-}
-
 static void return_job(work_t *self)
 {
     log_info("return job %lld", (long long)self->job);
@@ -281,79 +251,20 @@ static void return_job(work_t *self)
     self->ports.tell(self->ports.ctx);
 }
 
+void work_asked(work_t *self)
+{
+    self->asked_idle = self->job != 0 && work_count(self, task_unproven) == 0;
+}
+
+/* Near the end of a job nothing is granted ahead of what renders: only an answer to a message that
+ * said "I have nothing to render" and still brings nothing means that the job has no more. */
 void work_answered(work_t *self, int want, size_t grants)
 {
     bool none_left = self->give_back || self->pause || (want > 0 && grants == 0);
-    if (self->job != 0 && !self->job_is_new && none_left && work_count(self, is_unproven) == 0) {
+    if (self->asked_idle && self->job != 0 && none_left && work_count(self, task_unproven) == 0) {
         return_job(self);
     }
-    self->job_is_new = false;
-}
-
-int64_t work_job(const work_t *self)
-{
-    return self->job;
-}
-
-json_t *work_holding(const work_t *self)
-{
-    json_t *out = json_array();
-    for (const struct task *task = self->tasks; task; task = task->next) {
-        json_array_append_new(out, json_pack("{s:I, s:s}", "claim", (json_int_t)task->claim,
-                                             "phase", task_phase(task)));
-    }
-    return out;
-}
-
-int work_want(const work_t *self)
-{
-    int held = work_count(self, is_any);
-    int most = self->setup.inspector ? 1 : WORK_UNPROVEN_MAX;
-    int busy = self->setup.inspector ? held : work_count(self, is_in_blender);
-    if (self->draining || self->give_back || self->blender_fails || busy >= most ||
-        held >= WORK_HOLD_MAX) {
-        return 0;
-    }
-    return most - busy < WORK_HOLD_MAX - held ? most - busy : WORK_HOLD_MAX - held;
-}
-
-const char *work_state(const work_t *self)
-{
-    if (self->draining) {
-        return "draining";
-    }
-    for (const struct task *task = self->tasks; task; task = task->next) {
-        if (task->state == TASK_RENDERING || task->state == TASK_TAKING) {
-            return "rendering";
-        }
-    }
-    if (self->opening != OPENING_NONE && self->opening != OPENING_DONE) {
-        return "opening";
-    }
-    enum blender_state state = self->ports.blender_state(self->ports.ctx);
-    bool warming = state == BLENDER_STARTING || state == BLENDER_OFF;
-    return warming && !self->setup.inspector ? "starting" : "idle";
-}
-
-int64_t work_progress_claim(const work_t *self)
-{
-    for (const struct task *task = self->tasks; task; task = task->next) {
-        if (task->state == TASK_RENDERING || task->state == TASK_INSPECTING) {
-            return task->claim;
-        }
-    }
-    bool opening = self->opening != OPENING_NONE && self->opening != OPENING_DONE;
-    return opening && work_task(self, self->opening_claim) ? self->opening_claim : 0;
-}
-
-bool work_empty(const work_t *self)
-{
-    return self->tasks == NULL;
-}
-
-int64_t work_busy_ms(const work_t *self)
-{
-    return self->busy_ms;
+    self->asked_idle = false;
 }
 
 /* ---- what the children say ---- */
@@ -564,7 +475,8 @@ static void step_blender(work_t *self, int64_t now_ms)
         open_step(self);
         return;
     }
-    if (!task || (task->kind == TASK_RENDER && work_count(self, is_in_proof) >= WORK_PROOFS_MAX)) {
+    if (!task ||
+        (task->kind == TASK_RENDER && work_count(self, task_in_proof) >= WORK_PROOFS_MAX)) {
         return;
     }
     if (open_for(self, task, now_ms)) {

@@ -67,6 +67,7 @@ void work_grant(work_t *self, const json_t *grant, int64_t now_ms);
 void work_drop(work_t *self, int64_t claim, int64_t now_ms); /* not ours any more: no report */
 void work_stop(work_t *self, int64_t claim, int64_t now_ms); /* cancelled: given up, returned */
 void work_set_orders(work_t *self, bool pause, bool give_back, int64_t now_ms);
+void work_asked(work_t *self); /* a message goes out now: remember what it says */
 void work_answered(work_t *self, int want, size_t grants);
 
 /* From now on nothing new; what is ahead is returned. now: all of it, at once. */

@@ -2,7 +2,8 @@
 #define WORKER_WORK_PARTS_H
 
 /*
- * work_parts - what the parts of worker/work share: work.c (claims, what next), work_open.c (the
+ * work_parts - what the parts of worker/work share: work.c (claims, what next), work_told.c (what
+ * the broker is told), work_open.c (the
  * file of a job), work_frame.c (a frame), work_inspect.c (inspections and sweeps)
  */
 
@@ -27,7 +28,7 @@ struct work {
     struct task *tasks; /* in the order of their grants */
     int64_t job;        /* assignment, 0: none */
     json_t *about;      /* its description */
-    bool job_is_new;    /* given by the answer that is being handled */
+    bool asked_idle;    /* the last message said that nothing of the job is left to render */
     bool pause, give_back, draining;
     bool blender_fails; /* it could not be started: no claims until it can */
     const char *dirty;  /* why Blender must be a new one before its next work; NULL: need not */
@@ -50,6 +51,9 @@ struct work {
     const struct blender_info *chosen;
 };
 
+/* work_told.c */
+int work_count(const work_t *self, bool (*is)(const struct task *));
+
 /* work.c */
 struct task *work_task(const work_t *self, int64_t claim);
 void work_tell_start(work_t *self, struct task *task);
@@ -66,7 +70,6 @@ void work_fail(work_t *self, struct task *task, const struct blender_end *why, b
                int64_t now_ms);
 
 void work_move(work_t *self, struct task *task, enum task_state to, int64_t now_ms);
-int work_count(const work_t *self, bool (*is)(const struct task *));
 
 /* Ask the prover about a task; adds id and claim. Takes request. */
 void work_ask(work_t *self, struct task *task, json_t *request);

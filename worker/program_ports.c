@@ -1,0 +1,112 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "worker/program_parts.h"
+#include "worker/source.h"
+
+static bool port_prover_ready(void *ctx)
+{
+    struct program *self = ctx;
+    return prover_ready(self->prover, clock_mono_ms());
+}
+
+static void port_prover_ask(void *ctx, json_t *request)
+{
+    struct program *self = ctx;
+    prover_ask(self->prover, &request, clock_mono_ms());
+}
+
+static enum blender_state port_blender_state(void *ctx)
+{
+    struct program *self = ctx;
+    return blender_state(self->blender);
+}
+
+static const struct blender_info *port_blender_info(void *ctx)
+{
+    struct program *self = ctx;
+    return blender_info(self->blender);
+}
+
+static void port_blender_want(void *ctx, const struct blender_info *info)
+{
+    struct program *self = ctx;
+    blender_want(self->blender, info, clock_mono_ms());
+}
+
+static void port_blender_restart(void *ctx, const char *reason)
+{
+    struct program *self = ctx;
+    blender_restart(self->blender, reason, clock_mono_ms());
+}
+
+static void port_blender_command(void *ctx, json_t *command)
+{
+    struct program *self = ctx;
+    blender_command(self->blender, &command, clock_mono_ms());
+}
+
+static char *port_blender_log(void *ctx, size_t *size)
+{
+    struct program *self = ctx;
+    return output_text(blender_output(self->blender), size);
+}
+
+static void port_blender_mark(void *ctx)
+{
+    struct program *self = ctx;
+    blender_mark(self->blender);
+}
+
+static void port_blender_praise(void *ctx)
+{
+    struct program *self = ctx;
+    blender_praise(self->blender);
+}
+
+static int64_t port_blender_rss(void *ctx)
+{
+    struct program *self = ctx;
+    return blender_rss_bytes(self->blender);
+}
+
+static void port_source_look(void *ctx, struct source_ask *ask)
+{
+    struct program *self = ctx;
+    int64_t id = ask->id;
+    int rc = source_start(ask, self->source_pipe[1]);
+    if (rc != 0) {
+        /* No thread to be had: the answer says so, by the same way. */
+        struct source_answer answer = { .id = id, .verdict = SOURCE_UNREADABLE, .error = -rc };
+        source_send(&answer, self->source_pipe[1]);
+    }
+}
+
+static void port_tell(void *ctx)
+{
+    struct program *self = ctx;
+    if (self->session) {
+        session_touch(self->session);
+    }
+}
+
+struct work_ports program_ports(struct program *self)
+{
+    return (struct work_ports){
+        .ctx = self,
+        .prover_ready = port_prover_ready,
+        .prover_ask = port_prover_ask,
+        .blender_state = port_blender_state,
+        .blender_info = port_blender_info,
+        .blender_want = port_blender_want,
+        .blender_restart = port_blender_restart,
+        .blender_command = port_blender_command,
+        .blender_log = port_blender_log,
+        .blender_mark = port_blender_mark,
+        .blender_praise = port_blender_praise,
+        .blender_rss = port_blender_rss,
+        .source_look = port_source_look,
+        .tell = port_tell,
+    };
+}
