@@ -1,7 +1,7 @@
 """A real dblend-broker, scripted workers and submitters that talk to it over its sockets."""
 
+import hashlib
 import itertools
-import json
 import os
 import pathlib
 import random
@@ -371,5 +371,16 @@ def spec_of(file="/scenes/shot.blend", go_on=None, **options):
     return spec
 
 
-def pretty(value):
-    return json.dumps(value, indent=1)
+def facts_of(path):
+    """Size, mtime and hash of a file, as a submitter takes them."""
+    info = os.stat(path)
+    digest = hashlib.blake2b(pathlib.Path(path).read_bytes(), digest_size=32).hexdigest()
+    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns, "hash": digest}
+
+
+def real_spec_of(path, **options):
+    """The spec of a file that is there; it is made if need be."""
+    path = pathlib.Path(path)
+    if not path.exists():
+        path.write_bytes(b"BLENDER-v304 as submitted")
+    return {**spec_of(str(path), **options), **facts_of(path)}

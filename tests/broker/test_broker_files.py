@@ -1,11 +1,10 @@
 """Requests for which a .blend must be looked at: retry of an ended job, resume --accept-change."""
 
-import hashlib
 import os
 
 import pytest
 
-from brokertools import spec_of, until
+from brokertools import facts_of, real_spec_of, until
 
 
 @pytest.fixture
@@ -15,16 +14,10 @@ def scene(tmp_path):
     return path
 
 
-def facts_of(path):
-    info = os.stat(path)
-    digest = hashlib.blake2b(path.read_bytes(), digest_size=32).hexdigest()
-    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns, "hash": digest}
-
-
 @pytest.fixture
 def failed_job(broker, submitter, scene):
     """A job that ended with a failed frame, its kept file removed; its worker is there."""
-    spec = {**spec_of(str(scene), frames=[1, 2, 1], attempts=1), **facts_of(scene),
+    spec = {**real_spec_of(scene, frames=[1, 2, 1], attempts=1),
             "kept": str(scene.with_name("kept"))}
     [answer] = submitter.submit(spec)
     worker = broker.worker()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from brokertools import Refused, found_of, spec_of, until
+from brokertools import Refused, found_of, real_spec_of, spec_of, until
 
 
 def test_a_job_goes_from_submit_to_done(broker, submitter):
@@ -140,8 +140,8 @@ def test_a_paused_farm_inspects_but_renders_nothing(broker, submitter):
     worker.work(lambda: other.state(answer["job"]) == "done")
 
 
-def test_failed_frames_are_retried_and_only_those(broker, submitter):
-    [answer] = submitter.submit(spec_of(attempts=1))
+def test_failed_frames_are_retried_and_only_those(broker, submitter, tmp_path):
+    [answer] = submitter.submit(real_spec_of(tmp_path / "shot.blend", attempts=1))
     number = answer["job"]
     worker = broker.worker()
     worker.ready()

@@ -6,7 +6,7 @@ import msgpack
 import pytest
 import zmq
 
-from brokertools import NoAnswer, found_of, spec_of, until
+from brokertools import NoAnswer, found_of, real_spec_of, spec_of, until
 
 
 @pytest.fixture
@@ -202,10 +202,10 @@ def test_phases_are_shown(broker, submitter, worker):
     assert row["frames"] == [1] and row["blender"] == ["3.4.1"]
 
 
-def test_formats_without_a_stamp_come_with_what_the_ledger_knows(broker, submitter, worker):
+def test_formats_without_a_stamp_come_with_what_is_known(broker, submitter, worker, tmp_path):
     found = found_of(stamped=False, format="BMP", outputs=[
         {"view": "", "head": "/render/shot_", "digits": 4, "tail": ".png"}])
-    [answer] = submitter.submit(spec_of(frames=[1, 2, 1]))
+    [answer] = submitter.submit(real_spec_of(tmp_path / "shot.blend", frames=[1, 2, 1]))
     worker.inspect(found=found)
     worker.work(lambda: submitter.state(answer["job"]) == "done", found)
     submitter.change("RETRY", jobs=[answer["job"]], all=True)
