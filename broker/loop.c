@@ -244,6 +244,16 @@ static bool drain(loop_t *self, struct queue_now now)
     return true;
 }
 
+/* Blender's output goes with its job; a file that stays is rubbish and no fault. */
+static void remove_outputs(output_t *output, const struct change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].kind == CHANGE_JOB_DELETE) {
+            (void)output_remove(output, changes[i].as.job_id);
+        }
+    }
+}
+
 static int commit(loop_t *self)
 {
     size_t change_count = 0;
@@ -261,6 +271,7 @@ static int commit(loop_t *self)
         queue_extend(broker->queue, took_ms);
     }
     ledger_log_changes(broker->log, changes, change_count);
+    remove_outputs(broker->output, changes, change_count);
     queue_changes_clear(broker->queue);
     return 0;
 }
@@ -460,8 +471,8 @@ static int on_retry(zloop_t *zloop, int timer, void *arg)
 static void fail(loop_t *self, int rc)
 {
     if (self->retry_ms == 0) {
-        log_error("write ledger: %s; nothing is given out or taken in until it works again",
-                  strerror(-rc));
+        log_error("write ledger: %s (%s); nothing is given out or taken in until it works again",
+                  strerror(-rc), store_why(self->broker->store));
         self->retry_from_ms = clock_mono_ms();
         listen_to_none(self);
     }

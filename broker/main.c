@@ -263,7 +263,7 @@ static int write_start(struct broker *broker)
     const struct change *changes = queue_changes(broker->queue, &count);
     int rc = store_apply(broker->store, changes, count, NULL, 0);
     if (rc < 0) {
-        log_error("write ledger: %s", strerror(-rc));
+        log_error("write ledger: %s (%s)", strerror(-rc), store_why(broker->store));
         return rc;
     }
     ledger_log_changes(broker->log, changes, count);

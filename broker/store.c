@@ -245,3 +245,8 @@ int64_t store_last_event(const store_t *self)
 {
     return self->last_event;
 }
+
+const char *store_why(const store_t *self)
+{
+    return self->why;
+}

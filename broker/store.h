@@ -84,6 +84,9 @@ int store_load(store_t *self, queue_t *queue, char **text);
 int store_apply(store_t *self, const struct change *changes, size_t change_count,
                 const struct store_request *requests, size_t request_count);
 
+/* Why the last store_apply failed, in SQLite's words. Borrowed until the next one. */
+const char *store_why(const store_t *self);
+
 /* The id of the newest event that is on disk, 0 = none. */
 int64_t store_last_event(const store_t *self);
 

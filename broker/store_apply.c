@@ -1,5 +1,6 @@
 #include "broker/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "broker/sql.h"
@@ -210,6 +211,7 @@ int store_apply(store_t *self, const struct change *changes, size_t change_count
         rc = sql_run(self->stmt[STMT_COMMIT]);
     }
     if (rc < 0) {
+        (void)snprintf(self->why, sizeof self->why, "%s", sqlite3_errmsg(self->db));
         if (!sqlite3_get_autocommit(self->db)) { /* SQLite rolls back by itself on some faults */
             (void)sql_run(self->stmt[STMT_ROLLBACK]);
         }

@@ -38,6 +38,7 @@ struct store {
     sqlite3_stmt *stmt[STMTS];
     char farm[17];
     int64_t last_event;
+    char why[200]; /* a rollback makes SQLite forget it */
 };
 
 extern const char *const store_stmt_text[STMTS];

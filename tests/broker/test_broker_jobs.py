@@ -161,8 +161,12 @@ def test_failed_frames_are_retried_and_only_those(broker, submitter, tmp_path):
     assert result["ok"]
     worker.work(lambda: submitter.state(number) == "done")
     assert worker.done == [frame]
+    output_file = broker.home / "blender" / str(number)
+    assert output_file.exists()
     [result] = submitter.change("RETRY", jobs=[number])["results"]
     assert result["ok"], "nothing to retry is what was asked"
+    submitter.change("REMOVE", jobs=[number])
+    worker.work(lambda: not output_file.exists())
 
 
 def test_a_held_job_says_its_question_and_is_answered(broker, submitter):
