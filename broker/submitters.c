@@ -274,7 +274,7 @@ static void answer_wrong(submitters_t *self, const struct envelope_address *from
     if (outcome == MESSAGE_VERSION) {
         put_outgoing(self, from, requests_error("version", why, newer, 0), NULL);
     } else {
-        const char *code = outcome == MESSAGE_UNKNOWN ? "unknown-request" : "malformed";
+        const char *code = outcome == MESSAGE_UNKNOWN ? "unknown-type" : "malformed";
         put_outgoing(self, from, requests_error(code, why, "", 0), NULL);
     }
 }
