@@ -15,7 +15,6 @@
 #include "submit/objects.h"
 #include "submit/say.h"
 #include "submit/target.h"
-#include "submit/text.h"
 
 enum { PARK_MS = 10000, PAGE = 500 };
 
@@ -137,19 +136,6 @@ static int follow_events(const struct arguments *arguments, talk_t *talk, int64_
     return COMMAND_DONE;
 }
 
-/* A piece of text with lines in it, which may begin and end within one; bytes of it. */
-static size_t print_piece(const char *piece)
-{
-    size_t size = strlen(piece);
-    CLEANUP(cleanup_free) char *copy = alloc_text(piece);
-    char *rest = copy;
-    for (char *line = NULL; (line = strsep(&rest, "\n"));) {
-        CLEANUP(cleanup_free) char *clean = text_clean(line);
-        printf("%s%s", clean, rest ? "\n" : "");
-    }
-    return size;
-}
-
 static int print_output(const struct arguments *arguments, talk_t *talk, int64_t job)
 {
     int64_t offset = 0;
@@ -164,9 +150,9 @@ static int print_output(const struct arguments *arguments, talk_t *talk, int64_t
             return talk_complain(talk, arguments->json);
         }
         const json_t *lines = json_object_get(answer, "lines");
-        for (size_t i = 0; i < json_array_size(lines); i++) {
-            const char *piece = json_string_value(json_array_get(lines, i));
-            printed += piece ? print_piece(piece) : 0;
+        for (size_t i = 0; i < json_array_size(lines); i++, printed++) {
+            const char *line = json_string_value(json_array_get(lines, i));
+            say_data("%s", line ? line : "");
         }
         int64_t next = msg_int_or(answer, "next", -1);
         more = next > offset;

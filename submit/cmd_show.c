@@ -8,9 +8,9 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/messages.h"
-#include "submit/ask.h"
 #include "submit/command.h"
 #include "submit/objects.h"
+#include "submit/options.h"
 #include "submit/say.h"
 #include "submit/summary.h"
 #include "submit/table.h"
@@ -112,15 +112,20 @@ static void print_job(const json_t *job, const json_t *detail)
     }
 }
 
+/* What it waits for or why it failed, and the way out. */
 static void print_trouble(const json_t *job, const json_t *detail)
 {
     const json_t *error = json_object_get(job, "error");
     const json_t *questions = json_object_get(detail, "questions");
-    int64_t number = objects_int(job, "job");
-    if (json_array_size(questions) > 0) {
-        ask_tell(false, number, NULL, questions);
-    } else if (json_is_object(error)) {
-        say_trouble(false, NULL, number, error);
+    for (size_t i = 0; i < json_array_size(questions); i++) {
+        const json_t *question = json_array_get(questions, i);
+        const char *flags = options_flags_of(objects_str(question, "code"));
+        print_field("question", objects_str(question, "text"));
+        print_field("answer", *flags ? flags : objects_str(question, "hint"));
+    }
+    if (json_array_size(questions) == 0 && json_is_object(error)) {
+        print_field("reason", objects_str(error, "text"));
+        print_field("remedy", objects_str(error, "hint"));
     }
 }
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
@@ -36,6 +37,14 @@ struct intake {
     bool gone;           /* the broker is: stop */
 };
 
+/* For --json, also of a file that is not there. */
+static char *absolute_of(const struct intake_entry *entry)
+{
+    CLEANUP(cleanup_free) char *real = realpath(entry->name, NULL);
+    CLEANUP(cleanup_free) char *folder = getcwd(NULL, 0);
+    return real ? alloc_text(real) : options_absolute(entry->name, folder ? folder : "/");
+}
+
 intake_t *intake_new(const struct files *files, const struct intake_how *how)
 {
     intake_t *self = alloc_zero(1, sizeof *self);
@@ -46,6 +55,7 @@ intake_t *intake_new(const struct files *files, const struct intake_how *how)
         struct intake_entry *entry = &self->entries[i];
         entry->name = files->names[i];
         entry->error = files_check(entry->name, &entry->path);
+        entry->absolute = absolute_of(entry);
     }
     return self;
 }
@@ -57,6 +67,7 @@ void intake_destroy(intake_t **self_p)
         for (size_t i = 0; i < (*self_p)->count; i++) {
             struct intake_entry *entry = &(*self_p)->entries[i];
             free(entry->path);
+            free(entry->absolute);
             json_decref(entry->spec);
             json_decref(entry->error);
         }
@@ -82,8 +93,8 @@ static bool is_json(const intake_t *self)
 
 static void tell_refusal(const intake_t *self, const struct intake_entry *entry)
 {
-    const char *file = entry->path ? entry->path : entry->name;
-    say_trouble(is_json(self), is_json(self) ? file : entry->name, entry->job, entry->error);
+    say_trouble(is_json(self), is_json(self) ? entry->absolute : entry->name, entry->job,
+                entry->error);
 }
 
 void intake_tell(const intake_t *self)
@@ -182,6 +193,14 @@ static bool is_inspected(const json_t *job)
     return strcmp(state, "queued") != 0 && strcmp(state, "inspecting") != 0;
 }
 
+/* Somebody who inspects, or a farm or render that sees to it that there is one. */
+static bool is_attended(const json_t *hello)
+{
+    return msg_int_or(hello, "inspectors", 0) + msg_int_or(hello, "workers", 0) +
+               msg_int_or(hello, "attendants", 0) >
+           0;
+}
+
 /* Is there anybody who could inspect? Starts an inspector if it may. */
 static bool somebody_inspects(intake_t *self, talk_t *talk, bool may_start)
 {
@@ -189,7 +208,7 @@ static bool somebody_inspects(intake_t *self, talk_t *talk, bool may_start)
     if (talk_hello(talk, -1, &hello) != CLIENT_OK) {
         return false;
     }
-    if (msg_int_or(hello, "inspectors", 0) + msg_int_or(hello, "workers", 0) > 0) {
+    if (is_attended(hello)) {
         return true;
     }
     if (may_start && !self->how.supervised) {
@@ -310,7 +329,7 @@ static bool settle_held(intake_t *self, talk_t *talk, struct intake_entry *entry
     if (rc == ASK_MOVED_ON) {
         return true;
     }
-    ask_tell(is_json(self), entry->job, is_json(self) ? entry->path : entry->name, questions);
+    ask_tell(is_json(self), entry->job, is_json(self) ? entry->absolute : entry->name, questions);
     entry->held = true;
     return false;
 }
@@ -349,8 +368,10 @@ static int settle_once(intake_t *self, talk_t *talk, struct intake_entry *entry,
     }
     if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
         if (json_is_object(json_object_get(job, "error"))) {
-            say_trouble(is_json(self), entry->name, entry->job, json_object_get(job, "error"));
+            say_trouble(is_json(self), is_json(self) ? entry->absolute : entry->name, entry->job,
+                        json_object_get(job, "error"));
         }
+        entry->ended = true;
         return COMMAND_FAILED;
     }
     return COMMAND_DONE;
@@ -418,8 +439,7 @@ int intake_run(intake_t *self, talk_t *talk)
     if (rc != CLIENT_OK) {
         return rc == CLIENT_INTERRUPTED ? COMMAND_FAILED : talk_complain(talk, is_json(self));
     }
-    bool nobody = msg_int_or(hello, "inspectors", 0) + msg_int_or(hello, "workers", 0) == 0;
-    if (nobody && !self->how.supervised && intake_count(self) > 0) {
+    if (!is_attended(hello) && !self->how.supervised && intake_count(self) > 0) {
         (void)program_start_inspector(talk_paths(talk)); /* has told; the jobs are queued */
     }
     return settle_all(self, talk);
@@ -430,7 +450,7 @@ json_t *intake_jobs(const intake_t *self)
     json_t *out = json_array();
     for (size_t i = 0; i < self->count; i++) {
         const struct intake_entry *entry = &self->entries[i];
-        if (!entry->error && entry->job > 0 && !entry->held) {
+        if (!entry->error && entry->job > 0 && !entry->held && !entry->ended) {
             json_array_append_new(out, json_integer(entry->job));
         }
     }

@@ -35,13 +35,15 @@ struct intake_how {
 
 struct intake_entry {
     const char *name; /* as given; borrowed from the files */
-    char *path;       /* real path; owned */
+    char *path;       /* real path of a file that is fine; owned */
+    char *absolute;   /* of any file, for --json; owned */
     json_t *spec;     /* until it is sent; owned */
     json_t *error;    /* why it was refused; owned */
     int64_t job;      /* 0: none */
     bool went_on;
     bool answered;
-    bool held; /* and left so */
+    bool held;  /* and left so */
+    bool ended; /* failed at inspection, or cancelled */
 };
 
 typedef struct intake intake_t;
@@ -62,7 +64,8 @@ int intake_run(intake_t *self, talk_t *talk);
 /* Tell the refusals only, where no broker is to be bothered. */
 void intake_tell(const intake_t *self);
 
-/* The jobs that are to be rendered now (not those left held) as an owned array of numbers. */
+/* The jobs that are to be rendered now (not those left held or ended) as an owned array of numbers.
+ */
 json_t *intake_jobs(const intake_t *self);
 
 #endif

@@ -135,7 +135,8 @@ static void set_path(struct argp_state *state, json_t *map, const char *key, con
 {
     CLEANUP(cleanup_free) char *folder = getcwd(NULL, 0);
     if (!*arg) {
-        argp_error(state, "--%s: it is empty", key);
+        argp_error(state, "--%s: it is empty",
+                   strcmp(key, "output") == 0 ? "output" : "render-folder");
     }
     if (!folder) {
         argp_error(state, "the working directory is gone; go to another one");
@@ -158,7 +159,10 @@ static void set_number(struct argp_state *state, json_t *map, const char *key, c
                        long long most)
 {
     long long least = strcmp(key, "priority") == 0 ? 0 : 1;
-    long long value = command_number(state, key, arg, least, most);
+    bool in_seconds = strcmp(key, "placeholder_timeout_s") == 0;
+    CLEANUP(cleanup_free)
+    char *option = alloc_format("--%s", in_seconds ? "placeholder-timeout" : key);
+    long long value = command_number(state, option, arg, least, most);
     json_object_set_new(map, key, json_integer(value));
 }
 
@@ -168,7 +172,7 @@ static void set_frames(struct argp_state *state, json_t *map, const char *arg)
     struct ranges ranges = { 0 };
     CLEANUP(cleanup_free) char *why = NULL;
     if (ranges_parse(arg, &ranges, &why) != RANGES_OK) {
-        argp_error(state, "--frames: %s", why ? why : "not a list of frames");
+        argp_error(state, "--%s", why ? why : "frames: not a list");
         return;
     }
     json_object_del(map, "frames");

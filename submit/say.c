@@ -93,10 +93,11 @@ void say_trouble(bool json, const char *file, int64_t job, const json_t *error)
         return;
     }
     CLEANUP(cleanup_free) char *about = NULL;
+    CLEANUP(cleanup_free) char *of_job = alloc_format("job %lld: ", (long long)job);
     if (file && !(text && strstr(text, file))) {
         about = alloc_format("%s: ", file);
-    } else if (!file && job > 0) {
-        about = alloc_format("job %lld: ", (long long)job);
+    } else if (!file && job > 0 && !(text && strncmp(text, of_job, strlen(of_job)) == 0)) {
+        about = alloc_text(of_job);
     }
     bool hinted = hint && *hint;
     say_error("%s%s%s%s", about ? about : "",

@@ -401,14 +401,27 @@ static bool is_used(struct supervise *self)
            msg_int_or(hello, "attendants", 0) > 1;
 }
 
-/* A second signal makes workers that finish their frames give them back. */
+/*
+ * The end of the owner pipe means `at once`. A second TERM would mean it too, but two that are
+ * pending at the same time are one.
+ */
+static void stop_at_once(struct supervise *self, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        cleanup_fd(&self->members[i]->owner);
+    }
+}
+
+/* A rise of the level makes workers that finish their frames give them back. */
 static void stop_workers(struct supervise *self)
 {
     signal_members(self, 2, self->count, SIGTERM);
-    if (self->level < SUPERVISE_NOW && await_end(self, 2, self->count, -1)) {
-        return;
+    while (self->level < SUPERVISE_NOW) {
+        if (await_end(self, 2, self->count, -1)) {
+            return;
+        }
     }
-    signal_members(self, 2, self->count, SIGTERM); /* the second one means: at once */
+    stop_at_once(self, 2, self->count);
     int64_t deadline_ms = clock_mono_ms() + NOW_GRACE_MS;
     while (!await_end(self, 2, self->count, NOW_GRACE_MS) && clock_mono_ms() < deadline_ms) {
     }
