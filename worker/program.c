@@ -239,7 +239,8 @@ static void on_signal(void *arg)
         log_set_debug(!log_is_debug());
         return;
     }
-    leave(self, self->leaving != LEAVING_NO);
+    /* Signals are counted apart: the first one after a broker's soft drain still means soft. */
+    leave(self, ++self->signals > 1);
 }
 
 static void on_owner(void *arg)

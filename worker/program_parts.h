@@ -37,6 +37,7 @@ struct program {
     bool disowned, printed_ready, in_turn;
     int64_t leave_by_ms; /* of LEAVING_*: not later */
     int64_t idle_ms;     /* since when there is nothing to do */
+    int signals;         /* to leave, so far */
     int status;
     char worker_id[33];
     struct session_self me;

@@ -105,10 +105,11 @@ void work_give_up(work_t *self, struct task *task, json_t *report, int64_t now_m
         return;
     }
     if (has_files(task)) {
-        task->stopping = task->state == TASK_RENDERING;
+        task->stopping = task->state == TASK_RENDERING &&
+                         self->ports.blender_state(self->ports.ctx) == BLENDER_RENDERING;
         task->last_report = report;
         task->request = 0;
-        if (task->stopping && self->ports.blender_state(self->ports.ctx) == BLENDER_RENDERING) {
+        if (task->stopping) {
             self->ports.blender_restart(self->ports.ctx, "its frame is given up");
             open_forget(self);
         }
@@ -484,6 +485,19 @@ static void step_blender(work_t *self, int64_t now_ms)
     }
 }
 
+/* After an error Blender goes at once: it may hold removed files open, and their space. */
+static void clean_blender(work_t *self, enum blender_state state)
+{
+    bool opening = self->opening != OPENING_NONE && self->opening != OPENING_DONE;
+    bool taking = task_in(self, TASK_TAKING) || task_in(self, TASK_TAKEN);
+    if (self->dirty && state == BLENDER_IDLE && !opening && !taking) {
+        self->ports.blender_restart(self->ports.ctx, self->dirty);
+        self->dirty = NULL;
+        self->frames = 0;
+        open_forget(self);
+    }
+}
+
 static void rest_blender(work_t *self, int64_t now_ms, int64_t *deadline)
 {
     enum blender_state state = self->ports.blender_state(self->ports.ctx);
@@ -509,6 +523,7 @@ int64_t work_step(work_t *self, int64_t now_ms)
     if ((state == BLENDER_OFF || state == BLENDER_STARTING) && self->opening == OPENING_DONE) {
         open_forget(self);
     }
+    clean_blender(self, state);
     struct task *task = self->tasks;
     while (task) {
         task = step_prover(self, task, now_ms) ? self->tasks : task->next;

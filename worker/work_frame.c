@@ -152,8 +152,8 @@ static void fail_by(work_t *self, struct task *task, const json_t *answer, int64
         why.code = complaint.code;
         why.hint = complaint.hint;
     }
-    if (picture) {
-        self->dirty = "a picture was not whole";
+    if (task->state == TASK_PROVING) {
+        self->dirty = "a frame was not proven";
     }
     work_fail(self, task, &why, false, now_ms);
 }

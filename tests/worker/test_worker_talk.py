@@ -86,6 +86,23 @@ def test_drain_soft_finishes_what_renders_and_leaves(broker, start_stand_in, fau
     assert temporary(out) == []
 
 
+def test_one_term_after_a_soft_drain_is_still_soft(broker, start_stand_in, faults, job):
+    broker.job = job
+    faults("slow-1")
+    worker = start_stand_in()
+    claims = broker.frames(1)
+    broker.until(lambda: faults.lines("slow"))
+    broker.order(drain="soft")
+    broker.until(lambda: broker.last["state"] == "draining")
+    worker.term()
+    heard = len(broker.syncs)
+    broker.until(lambda: len(broker.syncs) > heard + 1)
+    assert not broker.ended(claims[0])
+    faults("go-1")
+    broker.until(worker.ended)
+    assert broker.of(claims[0]) == ["started", "finished"]
+
+
 def test_drain_now_gives_everything_back_at_once(broker, start_stand_in, faults, job, out):
     broker.job = job
     faults("hang-1", "deaf")
