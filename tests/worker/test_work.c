@@ -29,6 +29,7 @@ struct bench {
     int asks, commands, restarts, looks;
     char asks_text[512]; /* "look 1, take 1, ..." */
     int64_t rss;
+    int unwanted; /* how often no Blender was wanted any more */
 };
 
 static bool prover_ready_now(void *ctx)
@@ -70,8 +71,8 @@ static const struct blender_info *info_now(void *ctx)
 
 static void want(void *ctx, const struct blender_info *info)
 {
-    (void)ctx;
-    (void)info;
+    struct bench *bench = ctx;
+    bench->unwanted += info == NULL;
 }
 
 static void restart(void *ctx, const char *reason)
@@ -530,6 +531,24 @@ static void blender_that_grew_is_ended_between_frames(void **state)
     assert_int_equal(bench->restarts, 1);
 }
 
+static void an_inspectors_blender_ends_after_a_minute_without_work(void **state)
+{
+    struct bench *bench = *state;
+    const struct work_setup setup = { .blenders = &bench->blenders, .inspector = true };
+    const struct work_ports ports = {
+        .ctx = bench, .blender_state = state_now, .blender_want = want, .tell = nothing
+    };
+    work_destroy(&bench->work);
+    bench->work = work_new(&setup, &ports, bench->reports);
+    assert_int_equal(work_want(bench->work), 1);
+    assert_int_equal(work_step(bench->work, 100), WORK_IDLE_MS);
+    assert_int_equal(bench->unwanted, 0);
+    (void)work_step(bench->work, WORK_IDLE_MS);
+    assert_int_equal(bench->unwanted, 1);
+    grant(bench, 1, 1); /* frames are not for an inspector */
+    expect_reports(bench, "returned 1; ");
+}
+
 #define BENCH(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -553,6 +572,7 @@ int main(void)
         BENCH(a_job_without_more_frames_is_returned),
         BENCH(a_grant_of_a_job_without_description_is_returned),
         BENCH(blender_that_grew_is_ended_between_frames),
+        BENCH(an_inspectors_blender_ends_after_a_minute_without_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
