@@ -1,7 +1,9 @@
 #include "broker/store.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "broker/sql.h"
 #include "broker/store_private.h"
@@ -30,6 +32,7 @@ static void bind_known(sqlite3_stmt *stmt, int index, int64_t value)
 
 static int put_job(store_t *self, const struct job_row *row)
 {
+    self->digest_job = 0; /* it may be another now, and bound_blender, too */
     sqlite3_stmt *stmt = self->stmt[STMT_PUT_JOB];
     sql_bind_int(stmt, 1, row->job);
     sql_bind_text(stmt, 2, job_state_name(row->state));
@@ -68,29 +71,42 @@ static int delete_job(store_t *self, int64_t job)
     return sql_run(self->stmt[STMT_DELETE_JOB]);
 }
 
+/* The digest of the job as it was inspected, for formats without a stamp; else "". */
+static int find_digest(store_t *self, int64_t job)
+{
+    if (self->digest_job == job) {
+        return 0;
+    }
+    sqlite3_stmt *stmt = self->stmt[STMT_GET_DIGEST];
+    sql_bind_int(stmt, 1, job);
+    int rc = sqlite3_step(stmt);
+    const char *digest = rc == SQLITE_ROW ? sql_column_text(stmt, 0) : NULL;
+    (void)snprintf(self->digest, sizeof self->digest, "%s", digest ? digest : "");
+    self->digest_job = job;
+    sqlite3_reset(stmt);
+    return sql_fault(rc);
+}
+
 /* A picture that is published or kept is remembered by its name, for formats without a stamp. */
 static int put_pictures(store_t *self, int64_t job, const json_t *files)
 {
-    size_t index = 0;
-    json_t *file = NULL;
-    json_array_foreach(files, index, file)
-    {
+    int rc = find_digest(self, job);
+    size_t count = self->digest[0] ? json_array_size(files) : 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const json_t *file = json_array_get(files, i);
         const char *path = msg_str_or(file, "path", NULL);
         if (!path) {
             continue;
         }
         sqlite3_stmt *stmt = self->stmt[STMT_PUT_PICTURE];
         sql_bind_text(stmt, 1, path);
-        sql_bind_int(stmt, 2, job);
+        sql_bind_text(stmt, 2, self->digest);
         sql_bind_int(stmt, 3, msg_int_or(file, "bytes", 0));
         sql_bind_int(stmt, 4, msg_int_or(file, "mtime_ns", 0));
         sql_bind_int(stmt, 5, msg_int_or(file, "inode", 0));
-        int rc = sql_run(stmt);
-        if (rc < 0) {
-            return rc;
-        }
+        rc = sql_run(stmt);
     }
-    return 0;
+    return rc;
 }
 
 static int put_frame(store_t *self, const struct frame_row *row)
@@ -100,7 +116,8 @@ static int put_frame(store_t *self, const struct frame_row *row)
         sighting = json_pack("[III]", (json_int_t)row->sighting.size_bytes,
                              (json_int_t)row->sighting.mtime_ns, (json_int_t)row->sighting.inode);
     }
-    sqlite3_stmt *stmt = self->stmt[STMT_PUT_FRAME];
+    bool proven = !row->proof && (row->state == FRAME_DONE || row->state == FRAME_KEPT);
+    sqlite3_stmt *stmt = self->stmt[proven ? STMT_PUT_PROVEN : STMT_PUT_FRAME];
     sql_bind_int(stmt, 1, row->job);
     sql_bind_int(stmt, 2, row->frame);
     sql_bind_text(stmt, 3, frame_state_name(row->state));
@@ -163,12 +180,37 @@ static int put_change(store_t *self, const struct change *change, int64_t *last_
         sql_bind_int(self->stmt[STMT_DELETE_FRAME], 2, change->as.frame.frame);
         return sql_run(self->stmt[STMT_DELETE_FRAME]);
     case CHANGE_META:
-        sql_bind_text(self->stmt[STMT_PUT_META], 1, change->as.meta.key);
-        sql_bind_int(self->stmt[STMT_PUT_META], 2, change->as.meta.value);
-        return sql_run(self->stmt[STMT_PUT_META]);
+        return 0; /* put_metas */
     case CHANGE_EVENT:
         *last_event += 1;
         return put_event(self, *last_event, &change->as.event);
+    }
+    return 0;
+}
+
+/* The claim counter rises with each grant, and only its last value counts. */
+static int put_metas(store_t *self, const struct change *changes, size_t change_count)
+{
+    enum { KEYS = 8 };
+    const char *written[KEYS];
+    size_t count = 0;
+    for (size_t i = change_count; i-- > 0;) {
+        const struct change *change = &changes[i];
+        bool newest = change->kind == CHANGE_META;
+        for (size_t k = 0; newest && k < count; k++) {
+            newest = strcmp(written[k], change->as.meta.key) != 0;
+        }
+        if (!newest) {
+            continue;
+        }
+        sql_bind_text(self->stmt[STMT_PUT_META], 1, change->as.meta.key);
+        sql_bind_int(self->stmt[STMT_PUT_META], 2, change->as.meta.value);
+        int rc = sql_run(self->stmt[STMT_PUT_META]);
+        if (rc < 0) {
+            return rc;
+        }
+        assert(count < KEYS);
+        written[count++] = change->as.meta.key;
     }
     return 0;
 }
@@ -187,13 +229,11 @@ static int put_all(store_t *self, const struct change *changes, size_t change_co
             return rc;
         }
     }
-    for (size_t i = 0; i < request_count; i++) {
-        int rc = put_request(self, &requests[i]);
-        if (rc < 0) {
-            return rc;
-        }
+    int rc = put_metas(self, changes, change_count);
+    for (size_t i = 0; rc == 0 && i < request_count; i++) {
+        rc = put_request(self, &requests[i]);
     }
-    return 0;
+    return rc;
 }
 
 int store_apply(store_t *self, const struct change *changes, size_t change_count,
@@ -211,6 +251,7 @@ int store_apply(store_t *self, const struct change *changes, size_t change_count
         rc = sql_run(self->stmt[STMT_COMMIT]);
     }
     if (rc < 0) {
+        self->digest_job = 0; /* it may be of a row that is rolled back */
         (void)snprintf(self->why, sizeof self->why, "%s", sqlite3_errmsg(self->db));
         if (!sqlite3_get_autocommit(self->db)) { /* SQLite rolls back by itself on some faults */
             (void)sql_run(self->stmt[STMT_ROLLBACK]);

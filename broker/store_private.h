@@ -18,11 +18,13 @@ enum store_stmt {
     STMT_DELETE_JOB,
     STMT_DELETE_FRAMES,
     STMT_PUT_FRAME,
+    STMT_PUT_PROVEN,
     STMT_DELETE_FRAME,
     STMT_PUT_META,
     STMT_PUT_EVENT,
     STMT_PUT_REQUEST,
     STMT_PUT_PICTURE,
+    STMT_GET_DIGEST,
     STMT_GET_REQUEST,
     STMT_GET_PROOF,
     STMT_GET_PICTURE,
@@ -38,7 +40,9 @@ struct store {
     sqlite3_stmt *stmt[STMTS];
     char farm[17];
     int64_t last_event;
-    char why[200]; /* a rollback makes SQLite forget it */
+    int64_t digest_job; /* whose digest is below, so that it is not looked up for each frame */
+    char digest[96];    /* "": its pictures carry it themselves */
+    char why[200];      /* a rollback makes SQLite forget it */
 };
 
 extern const char *const store_stmt_text[STMTS];

@@ -8,7 +8,8 @@
 
 /*
  * The steps from one user_version to the next. A step that was released is never edited: a
- * change is a new step at the end.
+ * change is a new step at the end. The checks are chains of OR because SQLite makes a temporary
+ * table for an IN of more than two words, at each write: a tenth of what a report costs.
  */
 static const char *const steps[] = {
     /* 1 */
@@ -18,8 +19,9 @@ static const char *const steps[] = {
     " value NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE job("
     " id INTEGER PRIMARY KEY,"
-    " state TEXT NOT NULL CHECK(state IN ('queued', 'inspecting', 'held', 'active', 'paused',"
-    "  'done', 'failed', 'cancelled')),"
+    " state TEXT NOT NULL CHECK(state = 'queued' OR state = 'inspecting' OR state = 'held' OR"
+    "  state = 'active' OR state = 'paused' OR state = 'done' OR state = 'failed' OR"
+    "  state = 'cancelled'),"
     " spec TEXT NOT NULL CHECK(json_valid(spec)),"
     " found TEXT CHECK(found IS NULL OR json_valid(found)),"
     " questions TEXT CHECK(questions IS NULL OR json_valid(questions)),"
@@ -31,13 +33,16 @@ static const char *const steps[] = {
     " attempts INTEGER NOT NULL,"
     " sweeps INTEGER NOT NULL,"
     " claim INTEGER," /* the last one without a frame, and how it ended */
-    " claim_kind TEXT NOT NULL CHECK(claim_kind IN ('none', 'inspect', 'sweep')),"
-    " claim_outcome TEXT NOT NULL CHECK(claim_outcome IN ('none', 'live', 'error', 'returned',"
-    "  'lost', 'inspected', 'swept')),"
+    " claim_kind TEXT NOT NULL CHECK(claim_kind = 'none' OR claim_kind = 'inspect' OR"
+    "  claim_kind = 'sweep'),"
+    " claim_outcome TEXT NOT NULL CHECK(claim_outcome = 'none' OR claim_outcome = 'live' OR"
+    "  claim_outcome = 'error' OR claim_outcome = 'returned' OR claim_outcome = 'lost' OR"
+    "  claim_outcome = 'inspected' OR claim_outcome = 'swept'),"
     " worker TEXT,"
     " worker_id TEXT,"
     " bound_blender INTEGER," /* 304 is 3.4 */
-    " bound_kind TEXT NOT NULL CHECK(bound_kind IN ('none', 'cpu', 'gpu')),"
+    " bound_kind TEXT NOT NULL CHECK(bound_kind = 'none' OR bound_kind = 'cpu' OR"
+    "  bound_kind = 'gpu'),"
     " warnings_accepted INTEGER NOT NULL,"
     " stopped INTEGER NOT NULL,"
     " sweep_due INTEGER NOT NULL,"
@@ -45,11 +50,12 @@ static const char *const steps[] = {
     "CREATE TABLE frame("
     " job INTEGER NOT NULL,"
     " number INTEGER NOT NULL,"
-    " state TEXT NOT NULL CHECK(state IN ('waiting', 'claimed', 'done', 'kept', 'taken',"
-    "  'failed', 'cancelled')),"
+    " state TEXT NOT NULL CHECK(state = 'waiting' OR state = 'claimed' OR state = 'done' OR"
+    "  state = 'kept' OR state = 'taken' OR state = 'failed' OR state = 'cancelled'),"
     " claim INTEGER,"
-    " outcome TEXT NOT NULL CHECK(outcome IN ('none', 'live', 'finished', 'kept', 'taken',"
-    "  'error', 'returned', 'lost')),"
+    " outcome TEXT NOT NULL CHECK(outcome = 'none' OR outcome = 'live' OR"
+    "  outcome = 'finished' OR outcome = 'kept' OR outcome = 'taken' OR outcome = 'error' OR"
+    "  outcome = 'returned' OR outcome = 'lost'),"
     " again INTEGER NOT NULL,"
     " attempts INTEGER NOT NULL,"
     " losses INTEGER NOT NULL,"
@@ -101,19 +107,16 @@ const char *const store_stmt_text[STMTS] = {
         " ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
     [STMT_DELETE_JOB] = "DELETE FROM job WHERE id = ?1",
     [STMT_DELETE_FRAMES] = "DELETE FROM frame WHERE job = ?1",
-    /* A done or kept frame keeps its proof when the change brings none; see frame.h. */
     [STMT_PUT_FRAME] =
-        "INSERT INTO frame(job, number, state, claim, outcome, again, attempts, losses, worker,"
-        " worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
-        " ON CONFLICT(job, number) DO UPDATE SET state = excluded.state, claim = excluded.claim,"
-        " outcome = excluded.outcome, again = excluded.again, attempts = excluded.attempts,"
-        " losses = excluded.losses, worker = excluded.worker, worker_id = excluded.worker_id,"
-        " started_at = excluded.started_at, finished_at = excluded.finished_at,"
-        " ms = excluded.ms, bytes = excluded.bytes, sighting = excluded.sighting,"
-        " error = excluded.error, tried = excluded.tried,"
-        " proof = CASE WHEN excluded.state IN ('done', 'kept')"
-        "  THEN coalesce(excluded.proof, proof) END",
+        "INSERT OR REPLACE INTO frame(job, number, state, claim, outcome, again, attempts, losses,"
+        " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+    /* A done or kept frame keeps its proof when the change brings none; see frame.h. */
+    [STMT_PUT_PROVEN] =
+        "INSERT OR REPLACE INTO frame(job, number, state, claim, outcome, again, attempts, losses,"
+        " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+        " coalesce(?17, (SELECT proof FROM frame WHERE job = ?1 AND number = ?2)), ?18)",
     [STMT_DELETE_FRAME] = "DELETE FROM frame WHERE job = ?1 AND number = ?2",
     [STMT_PUT_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
     [STMT_PUT_EVENT] =
@@ -121,14 +124,15 @@ const char *const store_stmt_text[STMTS] = {
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STMT_PUT_REQUEST] =
         "INSERT OR REPLACE INTO request(key, hash, answer, at) VALUES(?1, ?2, ?3, ?4)",
-    /* The digest is that of the job as it was inspected; a job that is gone writes nothing. */
     [STMT_PUT_PICTURE] =
         "INSERT OR REPLACE INTO picture(path, digest, size, mtime_ns, inode)"
-        " SELECT ?1, 'dblend:' || (found ->> '$.digest') || ':' ||"
-        "  CAST(bound_blender / 100 AS TEXT) || '.' || CAST(bound_blender % 100 AS TEXT),"
-        " ?3, ?4, ?5 FROM job WHERE id = ?2 AND found ->> '$.digest' IS NOT NULL"
-        " AND NOT coalesce(found ->> '$.stamped', 0)"
-        " AND bound_blender > 0",
+        " VALUES(?1, ?2, ?3, ?4, ?5)",
+    /* What a picture of the job would be stamped with, if its format could carry a stamp. */
+    [STMT_GET_DIGEST] =
+        "SELECT 'dblend:' || (found ->> '$.digest') || ':' ||"
+        " CAST(bound_blender / 100 AS TEXT) || '.' || CAST(bound_blender % 100 AS TEXT)"
+        " FROM job WHERE id = ?1 AND found ->> '$.digest' IS NOT NULL"
+        " AND NOT coalesce(found ->> '$.stamped', 0) AND bound_blender > 0",
     [STMT_GET_REQUEST] = "SELECT hash, answer FROM request WHERE key = ?1",
     [STMT_GET_PROOF] =
         "SELECT proof FROM frame WHERE job = ?1 AND number = ?2 AND proof IS NOT NULL",
