@@ -204,11 +204,11 @@ static int64_t attendant_silence_ms(const struct broker *broker)
     return broker->stop == DRAIN_NONE ? ATTEND_SILENCE_MS : ATTEND_STOPPING_MS;
 }
 
-static void look_at_attendants(loop_t *self, struct queue_now now)
+/* Who was silent for silence_ms has stopped; 0: everybody, for we end ourselves. */
+static void look_at_attendants(loop_t *self, struct queue_now now, int64_t silence_ms)
 {
     int64_t pid = 0;
     enum attend_role role = ATTEND_FARM;
-    int64_t silence_ms = attendant_silence_ms(self->broker);
     while (attend_expire(self->broker->attend, now.ms, silence_ms, &pid, &role)) {
         if (role == ATTEND_FARM) {
             CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
@@ -313,7 +313,7 @@ static void finish(loop_t *self, bool drained)
     size_t left = 1;
     while (left > 0) {
         struct queue_now now = read_clocks();
-        look_at_attendants(self, now);
+        look_at_attendants(self, now, attendant_silence_ms(self->broker));
         if (idle_deadline(self, now.ms) <= now.ms) {
             log_info("leave: nothing happened and nobody asked");
             order_stop(self, DRAIN_NOW);
@@ -562,7 +562,9 @@ int loop_run(loop_t *self)
         (void)zloop_start(self->zloop); /* -1: a handler ended it, as it should */
     }
     if (self->retry_ms == 0) {
-        queue_event(self->broker->queue, read_clocks(), EVENT_BROKER_STOPPED, NULL);
+        struct queue_now now = read_clocks();
+        look_at_attendants(self, now, 0);
+        queue_event(self->broker->queue, now, EVENT_BROKER_STOPPED, NULL);
         rc = commit(self);
     }
     return self->ending ? rc : -EIO;

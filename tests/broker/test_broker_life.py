@@ -229,6 +229,15 @@ def test_stop_tells_attendants_and_workers_and_then_it_leaves(broker, submitter)
     assert "farm-stopped" in words and "worker-stopped" in words
 
 
+def test_a_farm_has_stopped_when_its_broker_has(broker, submitter):
+    assert submitter.ask("ATTEND", role="farm", pid=4711)["stop"] == ""
+    assert broker.stop() == 0
+    broker.start()
+    words = [word for word in broker.submitter().words() if "ed" in word]
+    assert words == ["broker-started", "farm-started", "farm-stopped", "broker-stopped",
+                     "broker-started"]
+
+
 def test_stop_without_anybody_ends_it_at_once(broker, submitter):
     submitter.change("STOP", now=False)
     assert exit_status(broker) == 0
