@@ -8,7 +8,9 @@ import stat
 import subprocess
 import time
 
+import msgpack
 import pytest
+import zmq
 
 from brokertools import NoAnswer, spec_of, until
 
@@ -159,6 +161,48 @@ def test_an_idle_broker_does_not_wake_up(broker, submitter):
         return switches() == before
 
     until(quiet, "half a second without a wake-up", 5)
+
+
+def test_what_ended_long_ago_is_forgotten(make_broker):
+    broker = make_broker()
+    (broker.home / "config").mkdir(parents=True)
+    (broker.home / "config" / "dblend.cfg").write_text("keep = 2\n")
+    broker.start()
+    submitter = broker.submitter()
+    submitter.submit(spec_of(), spec_of("/scenes/other.blend"), spec_of("/scenes/third.blend"))
+    submitter.change("CANCEL", jobs=[1, 2])
+    assert broker.stop() == 0
+    day_ms = 24 * 3600 * 1000
+    change_ledger(broker, f"UPDATE job SET finished_at = finished_at - 3 * {day_ms},"
+                          f" submitted_at = submitted_at - 9 * {day_ms}, sweep_due = 0"
+                          " WHERE id <> 2")
+    change_ledger(broker, f"UPDATE event SET at = at - 3 * {day_ms} WHERE job = 1")
+    change_ledger(broker, f"UPDATE request SET at = at - 2 * {day_ms}")
+    (broker.home / "blender" / "1").write_text("what Blender said")
+    broker.start()
+    submitter = broker.submitter()
+    until(lambda: [job["job"] for job in submitter.ask("LIST", all=True)["jobs"]] == [2, 3],
+          "the first job is forgotten")
+    assert not (broker.home / "blender" / "1").exists()
+    assert "job-cancelled" not in submitter.words(job=1)
+    assert broker.stop() == 0
+    assert change_ledger(broker, "SELECT count(*) FROM request") == [(0,)]
+
+
+def test_a_flood_of_requests_does_not_keep_workers_waiting(broker, submitter):
+    submitter.submit(spec_of())
+    worker = broker.worker()
+    worker.ready()
+    flood = broker.context.socket(zmq.DEALER)
+    flood.setsockopt(zmq.LINGER, 0)
+    flood.setsockopt(zmq.SNDHWM, 0)
+    flood.connect(broker.submitters_endpoint)
+    body = msgpack.packb({"v": 1, "t": "LIST", "all": True})
+    for number in range(20000):
+        flood.send_multipart([b"%04x" % (number & 0xffff), b"", body])
+    worker.work(lambda: len(worker.done) == 3 and not worker.reports)
+    flood.close()
+    assert submitter.state(1) == "done"
 
 
 # ---- who keeps it, who stops it ----
