@@ -4,10 +4,12 @@
 
 #include <argp.h>
 #include <jansson.h>
+#include <string.h>
 
 #include "proto/cleanup.h"
 #include "submit/ask.h"
 #include "submit/command.h"
+#include "submit/objects.h"
 #include "submit/options.h"
 #include "submit/say.h"
 #include "submit/target.h"
@@ -42,8 +44,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
+/* What is still asked is told; a flag may have answered another question than that of the job. */
+static bool is_answered(talk_t *talk, int64_t number, bool json)
+{
+    CLEANUP(cleanup_json) json_t *job = NULL;
+    CLEANUP(cleanup_json) json_t *detail = NULL;
+    if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
+        return talk_complain(talk, json) == COMMAND_DONE;
+    }
+    if (strcmp(objects_str(job, "state"), "held") != 0) {
+        return true;
+    }
+    ask_tell(json, number, NULL, json_object_get(detail, "questions"));
+    return false;
+}
+
 static int accept_jobs(struct arguments *arguments)
 {
+    int status = COMMAND_DONE;
     CLEANUP(cleanup_json) json_t *jobs = NULL;
     CLEANUP(talk_destroy) talk_t *talk = talk_new();
     if (!talk ||
@@ -56,11 +74,13 @@ static int accept_jobs(struct arguments *arguments)
         if (ask_accept(talk, job, options, arguments->json) != CLIENT_OK) {
             return COMMAND_FAILED;
         }
-        if (!arguments->json) {
+        if (!is_answered(talk, job, arguments->json)) {
+            status = COMMAND_FAILED;
+        } else if (!arguments->json) {
             say_note("job %lld: answered", (long long)job);
         }
     }
-    return COMMAND_DONE;
+    return status;
 }
 
 int cmd_accept(int argc, char **argv)

@@ -42,7 +42,8 @@ int cmd_cancel(int argc, char **argv)
         .args_doc = "JOB|FILE...",
         .doc = "End jobs before they are done. What renders is stopped; what is done stays.",
     };
-    static const struct results_change change = { "CANCEL", TARGET_UNFINISHED, false, "cancelled" };
+    static const struct results_change change = { "CANCEL", TARGET_UNFINISHED, false, "cancelled",
+                                                  NULL };
     struct arguments arguments = { 0 };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
     return results_run(&change, NULL, arguments.names, arguments.count, arguments.json);

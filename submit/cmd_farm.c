@@ -67,14 +67,17 @@ static int take_lock(const struct paths *paths)
             *pid ? ", pid " : "", pid);
         return -1;
     }
+    return fcntl(fd, F_DUPFD_CLOEXEC, 0); /* the lock is also that of the copy */
+}
+
+/* Write our pid into the lock file, for people; the lock holds also where that fails. */
+static void sign_lock(int lock)
+{
+    char pid[32] = "";
     int size = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)size, 0) != size) {
-        say_note("%s cannot be written: %s", path,
-                 strerror(errno)); /* the lock holds all the same */
+    if (ftruncate(lock, 0) != 0 || pwrite(lock, pid, (size_t)size, 0) != size) {
+        say_note("farm.lock cannot be written: %s", strerror(errno));
     }
-    int out = fd;
-    fd = -1;
-    return out;
 }
 
 static void tell_stopping(enum supervise_level level)
@@ -143,14 +146,15 @@ static int await_ready(const struct paths *paths, int ready, pid_t pid)
     return COMMAND_FAILED;
 }
 
-static int run_farm(const struct arguments *arguments, const json_t *devices)
+static int run_farm(const json_t *devices)
 {
     CLEANUP(talk_destroy) talk_t *talk = talk_new();
     CLEANUP(cleanup_fd) int lock = talk ? take_lock(talk_paths(talk)) : -1;
     if (lock < 0) {
         return COMMAND_FAILED;
     }
-    return stay(talk, devices, !arguments->detach, -1);
+    sign_lock(lock);
+    return stay(talk, devices, true, -1);
 }
 
 static int detach_farm(const json_t *devices)
@@ -167,6 +171,7 @@ static int detach_farm(const json_t *devices)
     pid_t pid = lock >= 0 && pipe2(ends, O_CLOEXEC) == 0 ? fork() : -1;
     if (pid == 0) { /* it has the lock with us, and alone when we are gone */
         close(ends[0]);
+        sign_lock(lock);
         CLEANUP(talk_destroy) talk_t *talk = talk_new();
         status = talk ? run_detached(&paths, ends[1]) : COMMAND_FAILED;
         status = status == COMMAND_DONE ? stay(talk, devices, true, ends[1]) : status;
@@ -205,5 +210,5 @@ int cmd_farm(int argc, char **argv)
     if (status != COMMAND_DONE) {
         return status;
     }
-    return arguments.detach ? detach_farm(devices) : run_farm(&arguments, devices);
+    return arguments.detach ? detach_farm(devices) : run_farm(devices);
 }

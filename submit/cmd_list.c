@@ -139,6 +139,7 @@ int cmd_list(int argc, char **argv)
         say_note("no jobs; `dblend add FILE.blend' puts one on the list");
     } else {
         print_table(jobs);
+        talk_tell_pause(talk);
     }
     return COMMAND_DONE;
 }

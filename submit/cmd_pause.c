@@ -41,7 +41,8 @@ int cmd_pause(int argc, char **argv)
             "Pause jobs, or the whole farm. What renders is finished; what is claimed ahead is "
             "given back.",
     };
-    static const struct results_change change = { "PAUSE", TARGET_UNFINISHED, true, "paused" };
+    static const struct results_change change = { "PAUSE", TARGET_UNFINISHED, true, "paused",
+                                                  "the farm is paused" };
     struct arguments arguments = { 0 };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
     return results_run(&change, NULL, arguments.names, arguments.count, arguments.json);

@@ -44,7 +44,7 @@ int cmd_remove(int argc, char **argv)
             "Take jobs off the list; what they render is cancelled first. Pictures stay where they "
             "are. A FILE means all of its jobs.",
     };
-    static const struct results_change change = { "REMOVE", TARGET_EVERY, false, "removed" };
+    static const struct results_change change = { "REMOVE", TARGET_EVERY, false, "removed", NULL };
     struct arguments arguments = { 0 };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
     return results_run(&change, NULL, arguments.names, arguments.count, arguments.json);

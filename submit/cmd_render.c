@@ -99,14 +99,13 @@ static void tell_warnings(struct run *run)
     }
 }
 
-/* The jobs of run that have not ended; also those that are held, which nobody answers now. */
+/* The jobs of run that have not ended and do not wait for a person. */
 static json_t *unfinished(const struct run *run)
 {
     json_t *out = json_array();
     for (size_t i = 0; i < json_array_size(run->jobs); i++) {
         const json_t *job = json_array_get(run->jobs, i);
-        const char *state = objects_str(job, "state");
-        if (!target_has_ended(state) && strcmp(state, "held") != 0) {
+        if (!target_has_ended(objects_str(job, "state")) && !target_is_stuck(job)) {
             json_array_append(out, json_object_get(job, "job"));
         }
     }
@@ -274,6 +273,7 @@ static int render_jobs(struct run *run, intake_t *intake)
         return COMMAND_FAILED;
     }
     run->warned = json_object();
+    talk_tell_pause(run->talk);
     run->progress = progress_new(PLAIN_MS);
     bool finished = supervise_level(run->supervise) == SUPERVISE_RUN && watch_jobs(run);
     if (!finished) {

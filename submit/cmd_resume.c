@@ -52,7 +52,8 @@ int cmd_resume(int argc, char **argv)
         .args_doc = "[JOB|FILE...]",
         .doc = "Let paused jobs, or the whole farm, go on.",
     };
-    static const struct results_change change = { "RESUME", TARGET_UNFINISHED, true, "goes on" };
+    static const struct results_change change = { "RESUME", TARGET_UNFINISHED, true, "goes on",
+                                                  "the farm goes on" };
     struct arguments arguments = { 0 };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
     json_t *extra = arguments.accept_change ? json_pack("{s:b}", "accept_change", 1) : NULL;

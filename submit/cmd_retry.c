@@ -54,9 +54,9 @@ int cmd_retry(int argc, char **argv)
             "start at 0.",
     };
     static const struct results_change change = { "RETRY", TARGET_NEWEST, false,
-                                                  "put back what failed" };
+                                                  "what failed is put back", NULL };
     static const struct results_change everything = { "RETRY", TARGET_NEWEST, false,
-                                                      "renders all frames again" };
+                                                      "all frames are rendered again", NULL };
     struct arguments arguments = { 0 };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
     json_t *extra = arguments.all ? json_pack("{s:b}", "all", 1) : NULL;

@@ -50,17 +50,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 /* What the jobs have come to. */
 struct outcome {
     size_t running;
-    size_t held;
-    size_t bad; /* ended, but not done */
+    size_t held; /* or waiting for a person otherwise */
+    size_t bad;  /* ended, but not done */
 };
 
 static struct outcome count_states(const json_t *jobs)
 {
     struct outcome outcome = { 0 };
     for (size_t i = 0; i < json_array_size(jobs); i++) {
-        const char *state = objects_str(json_array_get(jobs, i), "state");
+        const json_t *job = json_array_get(jobs, i);
+        const char *state = objects_str(job, "state");
         bool done = strcmp(state, "done") == 0;
-        outcome.held += strcmp(state, "held") == 0;
+        outcome.held += target_is_stuck(job);
         outcome.running += !target_has_ended(state);
         outcome.bad += target_has_ended(state) && !done;
     }
@@ -85,6 +86,8 @@ static void tell(const struct arguments *arguments, talk_t *talk, const json_t *
         }
         if (strcmp(state, "held") == 0) {
             ask_tell(false, number, NULL, json_object_get(detail, "questions"));
+        } else if (target_is_stuck(job)) {
+            say_trouble(false, NULL, number, error);
         } else if (target_has_ended(state) && strcmp(state, "done") != 0 && !arguments->json) {
             const char *text = objects_str(error, "text");
             say_error("job %lld: %s%s%s", (long long)number, state, *text ? ": " : "", text);

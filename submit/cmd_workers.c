@@ -91,6 +91,7 @@ int cmd_workers(int argc, char **argv)
         say_note("no worker; `dblend farm' starts one on each device");
     } else if (!json) {
         print_table(workers);
+        talk_tell_pause(talk);
     }
     return COMMAND_DONE;
 }

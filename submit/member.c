@@ -116,6 +116,9 @@ static enum member_end mourn(struct member *self, const struct child_end *end)
         self->deaths += 2; /* who waits for it need wait no longer */
         return MEMBER_UNFIT;
     }
+    if (by_itself && end->code == EXIT_DEVICE_HELD && self->kind == MEMBER_INSPECTOR) {
+        return MEMBER_ENDED; /* there is one already, and one is enough */
+    }
     bool healthy = clock_mono_ms() - self->started_ms >= HEALTHY_MS;
     self->deaths = healthy ? 1 : self->deaths + 1;
     self->pause_ms = member_pause_ms(self->deaths);

@@ -303,9 +303,13 @@ static void print_plain(struct progress *self, const json_t *jobs, int64_t now_m
         struct progress_rate rate = progress_rate_of(self, job, now_ms);
         if (self->printed_ms < 0 || now_ms - self->printed_ms >= self->interval_ms) {
             CLEANUP(cleanup_free) char *state = state_text(job, &rate);
+            int64_t total = objects_frames(job, "total");
             int64_t ready = objects_frames(job, "done") + objects_frames(job, "kept");
-            say_note("%s: %lld of %lld frames, %s", objects_str(job, "name"), (long long)ready,
-                     (long long)objects_frames(job, "total"), state);
+            CLEANUP(cleanup_free)
+            char *counts = total < 0 ? alloc_text("")
+                                     : alloc_format("%lld of %lld frames, ", (long long)ready,
+                                                    (long long)total);
+            say_note("%s: %s%s", objects_str(job, "name"), counts, state);
         }
     }
     if (self->printed_ms < 0 || now_ms - self->printed_ms >= self->interval_ms) {

@@ -70,7 +70,7 @@ int results_run(const struct results_change *change, json_t *extra, char *const 
     bool everything = count == 0;
     int status = send_change(talk, change, keys, jobs, json);
     if (status == COMMAND_DONE && everything && !json) {
-        say_note("the farm is %s", change->done);
+        say_note("%s", change->farm);
     }
     return found != 0 ? COMMAND_FAILED : status;
 }

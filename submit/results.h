@@ -18,7 +18,8 @@ struct results_change {
     const char *type;          /* PAUSE, CANCEL ... */
     enum target_choice choice; /* of a FILE argument */
     bool whole_farm;           /* no target means everything */
-    const char *done;          /* "job %s paused" in words: "paused" */
+    const char *done;          /* what came of a job, in words: "paused" */
+    const char *farm;          /* what came of the whole farm: "the farm is paused" */
 };
 
 /*

@@ -81,6 +81,14 @@ void say_json(const json_t *object)
     fflush(stdout);
 }
 
+/* Does text begin with the job's number already? */
+static bool names_job(const char *text, int64_t job)
+{
+    CLEANUP(cleanup_free) char *words = alloc_format("job %lld", (long long)job);
+    size_t size = strlen(words);
+    return text && strncmp(text, words, size) == 0 && strchr(": ", text[size]);
+}
+
 void say_trouble(bool json, const char *file, int64_t job, const json_t *error)
 {
     const char *code = json_string_value(json_object_get(error, "code"));
@@ -93,11 +101,10 @@ void say_trouble(bool json, const char *file, int64_t job, const json_t *error)
         return;
     }
     CLEANUP(cleanup_free) char *about = NULL;
-    CLEANUP(cleanup_free) char *of_job = alloc_format("job %lld: ", (long long)job);
     if (file && !(text && strstr(text, file))) {
         about = alloc_format("%s: ", file);
-    } else if (!file && job > 0 && !(text && strncmp(text, of_job, strlen(of_job)) == 0)) {
-        about = alloc_text(of_job);
+    } else if (!file && job > 0 && !names_job(text, job)) {
+        about = alloc_format("job %lld: ", (long long)job);
     }
     bool hinted = hint && *hint;
     say_error("%s%s%s%s", about ? about : "",

@@ -24,11 +24,13 @@
 
 enum {
     BROKER_START_MS = 15000,
-    ATTEND_MS = 50,       /* a stop order is answered at once, the rest is of no interest */
-    LOOK_MS = 2000,       /* between two looks at what others started */
-    NAMES_MAX = 4,        /* of devices, in a line */
-    NOW_GRACE_MS = 10000, /* from `now` to KILL */
-    END_GRACE_MS = 10000, /* of inspector and broker, from TERM to KILL */
+    ATTEND_MS = 50,         /* a stop order is answered at once, the rest is of no interest */
+    LOOK_MS = 2000,         /* between two looks at what others started */
+    NAMES_MAX = 4,          /* of devices, in a line */
+    FORGET_MS = 5500,       /* after it the broker has forgotten who does not attend any more */
+    ORDERED_LOOK_MS = 5000, /* is the broker still there that has told the workers? */
+    NOW_GRACE_MS = 10000,   /* from `now` to KILL */
+    END_GRACE_MS = 10000,   /* of inspector and broker, from TERM to KILL */
 };
 
 struct supervise {
@@ -39,6 +41,7 @@ struct supervise {
     int signals;
     int timer;
     int first_signal;
+    bool ordered; /* by `dblend stop` */
     enum supervise_level level;
     bool started;  /* all that is to run has been started once */
     bool stopping; /* ends are expected: nothing is started again */
@@ -274,6 +277,7 @@ static void say_here(struct supervise *self, int64_t wait_ms)
         CLIENT_OK) {
         const char *stop = msg_str_or(answer, "stop", "");
         if (*stop) {
+            self->ordered = true;
             raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
         }
     }
@@ -392,13 +396,27 @@ static void signal_members(struct supervise *self, size_t from, size_t to, int n
     }
 }
 
-/* Is there another farm or render that attends this broker? */
-static bool is_used(struct supervise *self)
+/* Attendants, we among them until we are forgotten; -1: no broker. */
+static int64_t attendants(struct supervise *self)
 {
     CLEANUP(cleanup_json) json_t *hello = NULL;
-    say_here(self, 0); /* so that we are among those who are counted */
-    return talk_hello(self->talk, 1000, &hello) == CLIENT_OK &&
-           msg_int_or(hello, "attendants", 0) > 1;
+    return talk_hello(self->talk, 1000, &hello) == CLIENT_OK ? msg_int_or(hello, "attendants", 0)
+                                                             : -1;
+}
+
+/*
+ * Is there another farm or render that attends this broker? One that is about to end as we are
+ * does so no more, so the answer is what is left once both of us are forgotten.
+ */
+static bool is_used(struct supervise *self)
+{
+    int64_t deadline_ms = clock_mono_ms() + FORGET_MS;
+    int64_t count = attendants(self);
+    while (count > 1 && self->level < SUPERVISE_NOW && clock_mono_ms() < deadline_ms) {
+        (void)talk_wait_fd(self->talk, -1, 250); /* a pause; the level is looked at */
+        count = attendants(self);
+    }
+    return self->level < SUPERVISE_NOW && count > 0 && clock_mono_ms() >= deadline_ms;
 }
 
 /*
@@ -412,9 +430,18 @@ static void stop_at_once(struct supervise *self, size_t from, size_t to)
     }
 }
 
-/* A rise of the level makes workers that finish their frames give them back. */
+/*
+ * A rise of the level makes workers that finish their frames give them back. Where `dblend stop`
+ * is what stops us the broker tells them itself, and a TERM on top of that would be their second
+ * order.
+ */
 static void stop_workers(struct supervise *self)
 {
+    while (self->ordered && self->level < SUPERVISE_NOW && talk_is_broker(self->talk)) {
+        if (await_end(self, 2, self->count, ORDERED_LOOK_MS)) {
+            return;
+        }
+    }
     signal_members(self, 2, self->count, SIGTERM);
     while (self->level < SUPERVISE_NOW) {
         if (await_end(self, 2, self->count, -1)) {
@@ -431,10 +458,10 @@ static void stop_workers(struct supervise *self)
 
 void supervise_stop(supervise_t *self)
 {
-    bool others = broker_is_mine(self) && self->level < SUPERVISE_NOW && is_used(self);
     self->stopping = true;
     set_timer(self);
     stop_workers(self);
+    bool others = broker_is_mine(self) && !self->ordered && is_used(self);
     for (size_t i = 2; i-- > 0;) { /* the inspector first: it leaves with a last word */
         if (others && self->members[i]->child) {
             (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, child_pidfd(self->members[i]->child), NULL);

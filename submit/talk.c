@@ -191,6 +191,14 @@ int talk_hello(talk_t *self, int64_t timeout_ms, json_t **answer)
     return talk_ask(self, msg_new("HELLO"), timeout_ms, answer);
 }
 
+void talk_tell_pause(talk_t *self)
+{
+    CLEANUP(cleanup_json) json_t *hello = NULL;
+    if (talk_hello(self, -1, &hello) == CLIENT_OK && msg_bool_or(hello, "paused", false)) {
+        say_note("the whole farm is paused; `dblend resume' lets it go on");
+    }
+}
+
 int talk_job(talk_t *self, int64_t number, json_t **job, json_t **detail)
 {
     json_t *request = msg_new("SHOW");

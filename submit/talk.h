@@ -77,6 +77,9 @@ int talk_complain(const talk_t *self, bool json);
 /* The broker's HELLO again; CLIENT_OK and an owned *answer, or an outcome. */
 int talk_hello(talk_t *self, int64_t timeout_ms, json_t **answer);
 
+/* Tell the person if the whole farm is paused, which explains much. */
+void talk_tell_pause(talk_t *self);
+
 /*
  * One job as `list` has it; CLIENT_OK and an owned *job, or an outcome. detail may be NULL, else
  * it gets the whole SHOW answer (spec, found, questions), owned.

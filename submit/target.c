@@ -27,6 +27,13 @@ bool target_has_ended(const char *state)
            strcmp(state, "cancelled") == 0;
 }
 
+bool target_is_stuck(const json_t *job)
+{
+    const char *state = objects_str(job, "state");
+    return strcmp(state, "held") == 0 ||
+           (strcmp(state, "paused") == 0 && json_is_object(json_object_get(job, "error")));
+}
+
 static void add_once(json_t *out, int64_t number)
 {
     for (size_t i = 0; i < json_array_size(out); i++) {

@@ -33,4 +33,10 @@ bool target_is_number(const char *text, long long *number);
 /* True if a job in this state has ended. */
 bool target_has_ended(const char *state);
 
+/*
+ * True if a job waits for a person: held, or paused by itself for a reason (its file was changed).
+ * What a person has paused does not: somebody knows of it.
+ */
+bool target_is_stuck(const json_t *job);
+
 #endif

@@ -252,6 +252,8 @@ class Worker:
             if self.work() or told:
                 self.leaving = bool(self.stop and not self.holding)
                 self.sync() if self.session else self.ready()
+            elif self.leaving and time.monotonic() - self.sent > 1:
+                break  # nobody answers the last word
             elif time.monotonic() - self.sent > 3:
                 self.connect()
                 self.sync() if self.session else self.ready()

@@ -151,4 +151,4 @@ def test_names_cannot_move_the_cursor(home):
 
 def test_json_is_json_even_for_odd_names(home):
     done = home.run("add", "--json", 'a"b\n.blend')
-    assert json.loads(done.stdout)["file"] == 'a"b\n.blend'
+    assert json.loads(done.stdout)["file"] == f'{home.work}/a"b\n.blend'
