@@ -271,8 +271,12 @@ static void pause_changed(const struct request *request, int64_t job)
             "%s: changed since it was submitted, and the submitted bytes "
             "are gone",
             view.file);
-        (void)queue_pause_for(queue, request->now, job, "file-changed", text,
-                              "resume --accept-change renders it as it is now");
+        CLEANUP(cleanup_free)
+        char *hint = alloc_format("dblend resume %" PRId64
+                                  " --accept-change renders it as it is "
+                                  "now",
+                                  job);
+        (void)queue_pause_for(queue, request->now, job, "file-changed", text, hint);
     }
 }
 

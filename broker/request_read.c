@@ -162,6 +162,13 @@ json_t *request_log(const struct request *request)
     return answer;
 }
 
+/* Nothing more happens to it until a person decides: it is held, or paused by itself. */
+static bool needs_person(const struct job_view *view)
+{
+    const struct job_row *row = view->row;
+    return row->state == JOB_HELD || (row->state == JOB_PAUSED && row->error);
+}
+
 json_t *request_wait(const struct request *request)
 {
     queue_t *queue = request->broker->queue;
@@ -179,7 +186,7 @@ json_t *request_wait(const struct request *request)
             return no_such_job(json_integer_value(item));
         }
         all_ended = all_ended && job_state_ended(view.row->state);
-        any_held = any_held || view.row->state == JOB_HELD;
+        any_held = any_held || needs_person(&view);
         (void)objects_page_add(&page, jobs, objects_job(&view)); /* more than fit are not shown */
     }
     if (!all_ended && !any_held && !request->last) {

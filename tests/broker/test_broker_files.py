@@ -57,7 +57,10 @@ def test_retry_of_a_changed_file_pauses_and_is_accepted(broker, submitter, scene
     assert result["ok"]
     job = submitter.job(number)
     assert job["state"] == "paused" and job["error"]["code"] == "file-changed"
-    assert str(scene) in job["error"]["text"] and "--accept-change" in job["error"]["hint"]
+    assert str(scene) in job["error"]["text"]
+    assert f"dblend resume {number} --accept-change" in job["error"]["hint"]
+    [waited] = submitter.ask("WAIT", jobs=[number], wait_ms=10000, seconds=2)["jobs"]
+    assert waited["error"]["code"] == "file-changed"
 
     [result] = submitter.change("RESUME", jobs=[number], accept_change=True)["results"]
     assert result["ok"]
