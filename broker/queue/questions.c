@@ -25,6 +25,47 @@ static bool answered(const struct job *job, const char *code)
     return false;
 }
 
+/* DESIGN.md, "What is asked": which flags speak to which question. */
+static const struct {
+    const char *code;
+    const char *keys[2];
+} flags[] = {
+    { "engine-missing", { "engine" } },
+    { "add-on-missing", { "allow_missing" } },
+    { "files-missing", { "allow_missing" } },
+    { "scripts-blocked", { "trust_scripts", "no_scripts" } },
+    { "pictures", { "keep", "overwrite" } },
+    { "output-in-use", { "output" } },
+    { "unbaked", { "unbaked" } },
+};
+
+static bool speaks_to(const json_t *options, const char *code)
+{
+    if (strcmp(code, "warnings") == 0) {
+        return json_object_size(options) == 0;
+    }
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        if (strcmp(flags[i].code, code) == 0) {
+            return json_object_get(options, flags[i].keys[0]) ||
+                   (flags[i].keys[1] && json_object_get(options, flags[i].keys[1]));
+        }
+    }
+    return false;
+}
+
+bool questions_answered_by(queue_t *self, struct job *job, const json_t *options)
+{
+    const json_t *open = questions_open(self, job);
+    for (size_t i = 0; i < json_array_size(open); i++) {
+        const char *code = json_string_value(json_object_get(json_array_get(open, i), "code"));
+        /* another output is a way out of old pictures, too */
+        if (code && (speaks_to(options, code) || json_object_get(options, "output"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static json_t *question(const char *code, char *text, const char *hint)
 {
     json_t *item = json_pack("{s:s, s:s, s:s}", "code", code, "text", text, "hint", hint);

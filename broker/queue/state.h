@@ -370,6 +370,8 @@ bool same_some_frames(const struct job *job, const json_t *spec);
 /* ---- questions.c ---- */
 json_t *questions_open(queue_t *self, struct job *job); /* borrowed; [] = none */
 void questions_forget(struct job *job);
+/* Does one of these flags (none: acceptance of warnings) speak to a question that is open? */
+bool questions_answered_by(queue_t *self, struct job *job, const json_t *options);
 /* Inspected, accepted, resumed, retried: becomes active, or held when something is open. */
 void questions_settle(queue_t *self, struct queue_now now, struct job *job);
 

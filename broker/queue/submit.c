@@ -119,6 +119,9 @@ int queue_accept(queue_t *self, struct queue_now now, int64_t number, json_t *op
     if (!all_answers(options)) {
         return queue_say_no(error, "usage", "an option that answers no question", "");
     }
+    if (!questions_answered_by(self, job, options)) {
+        return first_question(self, job, error);
+    }
     bool inspect = merge(job, options);
     if (json_object_size(options) == 0) {
         job->row.warnings_accepted = true;

@@ -60,11 +60,23 @@ static void a_question_holds_the_job_and_its_flag_answers_it(void **state)
     assert_int_equal(answer(sim, job, json_object()), QUEUE_REFUSED);
 }
 
+static void a_flag_that_answers_nothing_is_refused_with_the_question(void **state)
+{
+    struct sim *sim = *state;
+    struct queue_error error;
+    int64_t job = held(sim, "scripts-blocked", NULL);
+    json_t *options = json_pack("{s:b}", "allow_missing", 1);
+    assert_int_equal(queue_accept(sim->queue, sim->now, job, options, &error), QUEUE_REFUSED);
+    json_decref(options);
+    assert_string_equal(error.code, "scripts-blocked");
+    assert_int_equal(sim_job(sim, job).row->state, JOB_HELD);
+}
+
 static void the_later_of_two_flags_that_contradict_holds(void **state)
 {
     struct sim *sim = *state;
     int64_t job = held(sim, "engine-missing", json_pack("{s:b}", "keep", 1));
-    (void)answer(sim, job, json_pack("{s:b}", "overwrite", 1));
+    (void)answer(sim, job, json_pack("{s:b, s:s}", "overwrite", 1, "engine", "CYCLES"));
     json_t *options = json_object_get(sim_job(sim, job).row->spec, "options");
     assert_null(json_object_get(options, "keep"));
     assert_true(json_is_true(json_object_get(options, "overwrite")));
@@ -347,6 +359,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_question_holds_the_job_and_its_flag_answers_it),
+        TEST(a_flag_that_answers_nothing_is_refused_with_the_question),
         TEST(the_later_of_two_flags_that_contradict_holds),
         TEST(flags_given_at_submit_answer_before_it_is_asked),
         TEST(an_answer_that_changes_the_picture_wants_another_inspection),
