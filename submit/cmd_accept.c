@@ -4,7 +4,6 @@
 
 #include <argp.h>
 #include <jansson.h>
-#include <string.h>
 
 #include "proto/cleanup.h"
 #include "submit/ask.h"
@@ -44,19 +43,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* What is still asked is told; a flag may have answered another question than that of the job. */
-static bool is_answered(talk_t *talk, int64_t number, bool json)
+/*
+ * Do the flags answer anything that is asked? If not the questions are told: an answer to none of
+ * them would change nothing. A job that is not held is the broker's to judge.
+ */
+static bool answers_something(const struct arguments *arguments, talk_t *talk, int64_t number)
 {
     CLEANUP(cleanup_json) json_t *job = NULL;
     CLEANUP(cleanup_json) json_t *detail = NULL;
     if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
-        return talk_complain(talk, json) == COMMAND_DONE;
+        return talk_complain(talk, arguments->json) == COMMAND_DONE;
     }
-    if (strcmp(objects_str(job, "state"), "held") != 0) {
-        return true;
+    const json_t *questions = json_object_get(detail, "questions");
+    for (size_t i = 0; i < json_array_size(questions); i++) {
+        const char *code = objects_str(json_array_get(questions, i), "code");
+        if (options_has_answer(code, arguments->options.map)) {
+            return true;
+        }
     }
-    ask_tell(json, number, NULL, json_object_get(detail, "questions"));
-    return false;
+    ask_tell(arguments->json, number, NULL, questions);
+    return json_array_size(questions) == 0;
 }
 
 static int accept_jobs(struct arguments *arguments)
@@ -70,11 +76,9 @@ static int accept_jobs(struct arguments *arguments)
     }
     for (size_t i = 0; i < json_array_size(jobs); i++) {
         int64_t job = json_integer_value(json_array_get(jobs, i));
-        json_t *options = json_deep_copy(arguments->options.map);
-        if (ask_accept(talk, job, options, arguments->json) != CLIENT_OK) {
-            return COMMAND_FAILED;
-        }
-        if (!is_answered(talk, job, arguments->json)) {
+        if (!answers_something(arguments, talk, job) ||
+            ask_accept(talk, job, json_deep_copy(arguments->options.map), arguments->json) !=
+                CLIENT_OK) {
             status = COMMAND_FAILED;
         } else if (!arguments->json) {
             say_note("job %lld: answered", (long long)job);

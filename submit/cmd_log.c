@@ -14,9 +14,10 @@
 #include "submit/command.h"
 #include "submit/objects.h"
 #include "submit/say.h"
+#include "submit/summary.h"
 #include "submit/target.h"
 
-enum { PARK_MS = 10000, PAGE = 500 };
+enum { PARK_MS = 2000, PAGE = 500 };
 
 struct arguments {
     char *name; /* NULL: all jobs */
@@ -168,6 +169,21 @@ static int print_output(const struct arguments *arguments, talk_t *talk, int64_t
     return COMMAND_DONE;
 }
 
+/* Is there such a job, and frame of it? Better said than nothing printed. */
+static bool is_there(const struct arguments *arguments, talk_t *talk, int64_t number)
+{
+    CLEANUP(cleanup_json) json_t *job = NULL;
+    CLEANUP(cleanup_json) json_t *detail = NULL;
+    if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
+        return talk_complain(talk, arguments->json) == COMMAND_DONE;
+    }
+    if (arguments->has_frame && !summary_has_frame(detail, arguments->frame)) {
+        say_error("job %lld has no frame %lld", (long long)number, (long long)arguments->frame);
+        return false;
+    }
+    return true;
+}
+
 int cmd_log(int argc, char **argv)
 {
     static const struct argp_option options[] = {
@@ -196,9 +212,8 @@ int cmd_log(int argc, char **argv)
         return COMMAND_FAILED;
     }
     int64_t job = json_integer_value(json_array_get(jobs, 0));
-    CLEANUP(cleanup_json) json_t *about = NULL;
-    if (job > 0 && talk_job(talk, job, &about, NULL) != CLIENT_OK) {
-        return talk_complain(talk, arguments.json); /* no such job: better said than nothing */
+    if (job > 0 && !is_there(&arguments, talk, job)) {
+        return COMMAND_FAILED;
     }
     if (arguments.has_frame && !arguments.json && !arguments.follow) {
         return print_output(&arguments, talk, job);

@@ -16,7 +16,7 @@
 #include "submit/summary.h"
 #include "submit/target.h"
 
-enum { PARK_MS = 10000, SECONDS_MAX = 31536000 };
+enum { PARK_MS = 2000, SECONDS_MAX = 31536000 };
 
 struct arguments {
     char **names;

@@ -4,6 +4,7 @@
 
 #include <argp.h>
 #include <czmq.h>
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,8 +122,11 @@ int main(int argc, char **argv)
     command_end_on_signals();
     bool help = strcmp(argv[arguments.index], "help") == 0;
     int status = run(arguments.command, argc - arguments.index, argv + arguments.index, help);
-    if (fflush(stdout) != 0 && status == COMMAND_DONE) {
-        status = COMMAND_FAILED;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (errno != EPIPE) { /* a reader that has had enough is no trouble */
+            fprintf(stderr, "dblend: standard output cannot be written: %s\n", strerror(errno));
+        }
+        status = status == COMMAND_DONE ? COMMAND_FAILED : status;
     }
     return status;
 }

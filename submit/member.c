@@ -71,14 +71,13 @@ static const char *title(const struct member *self)
 bool member_start(struct member *self)
 {
     CLEANUP(cleanup_fd) int theirs = -1;
-    CLEANUP(cleanup_fd) int ours = -1;
     int ends[2] = { -1, -1 };
     const char *broker[] = { "--owner-fd", "3", NULL };
     const char *worker[] = { "--device", self->device, "--owner-fd", "3", NULL };
     bool is_broker = self->kind == MEMBER_BROKER;
     int rc = pipe2(ends, O_CLOEXEC) == 0 ? 0 : -errno;
     theirs = ends[0];
-    ours = ends[1];
+    self->owner = ends[1];
     if (rc == 0) {
         struct program_spec spec = { is_broker ? "dblend-broker" : "dblend-worker",
                                      is_broker ? broker : worker, self->log, theirs };
@@ -88,10 +87,9 @@ bool member_start(struct member *self)
     if (rc != 0) {
         say_error("%s cannot be started: %s", title(self), strerror(-rc));
         self->start_at_ms = clock_mono_ms() + SPAWN_PAUSE_MS;
+        cleanup_fd(&self->owner);
         return false;
     }
-    self->owner = ours;
-    ours = -1;
     self->start_at_ms = -1;
     self->started_ms = clock_mono_ms();
     return true;

@@ -397,6 +397,19 @@ bool options_answer(const char *code, const char *text, json_t *map)
     return false;
 }
 
+bool options_has_answer(const char *code, const json_t *map)
+{
+    if (strcmp(code, "warnings") == 0) {
+        return true; /* by being accepted at all */
+    }
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        if (strcmp(answers[i].code, code) == 0 && json_object_get(map, answers[i].key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *options_flags_of(const char *code)
 {
     static const struct {

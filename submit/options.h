@@ -40,6 +40,9 @@ char *options_absolute(const char *path, const char *folder);
  */
 bool options_answer(const char *code, const char *text, json_t *map);
 
+/* Does map hold a flag that answers a question of that code? */
+bool options_has_answer(const char *code, const json_t *map);
+
 /* The flags that answer a question of that code, "--keep or --overwrite". */
 const char *options_flags_of(const char *code);
 

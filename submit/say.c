@@ -35,7 +35,7 @@ static void print_line(FILE *stream, const char *on, const char *head, const cha
     }
 }
 
-static char *format_text(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static char *format_text(const char *format, va_list args)
 {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0) {

@@ -44,13 +44,13 @@ screen_t *screen_new(void)
     if (has_colors()) {
         start_color();
         use_default_colors();
-        for (short colour = TERM_RED; colour <= TERM_CYAN; colour++) {
+        for (int colour = TERM_RED; colour <= TERM_CYAN; colour++) {
             static const short codes[] = { [TERM_RED] = COLOR_RED,
                                            [TERM_GREEN] = COLOR_GREEN,
                                            [TERM_YELLOW] = COLOR_YELLOW,
                                            [TERM_BLUE] = COLOR_BLUE,
                                            [TERM_CYAN] = COLOR_CYAN };
-            init_pair(colour, codes[colour], -1);
+            init_pair((short)colour, codes[colour], -1);
         }
     }
     return self;

@@ -38,6 +38,14 @@ static bool frames_of(const json_t *detail, struct ranges *out)
     return known;
 }
 
+bool summary_has_frame(const json_t *detail, int64_t frame)
+{
+    struct ranges frames = { 0 };
+    bool has = !frames_of(detail, &frames) || ranges_rank(&frames, (int32_t)frame) >= 0;
+    ranges_clear(&frames);
+    return has;
+}
+
 char *summary_frames(const json_t *job, const json_t *detail)
 {
     struct ranges frames = { 0 };

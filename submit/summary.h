@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The one line after inspection: frames, size, engine, Blender, absolute output folder, number of
@@ -37,6 +38,9 @@ char *summary_movie(const json_t *detail);
  * frames: its failed frames, or NULL.
  */
 void summary_print(const json_t *job, const json_t *detail, const json_t *frames);
+
+/* Has the job that frame? True also while its frames are not known. */
+bool summary_has_frame(const json_t *detail, int64_t frame);
 
 /* "1-24", "1-24x2 (12)": the frames of a job as found, from spec and found. Owned. */
 char *summary_frames(const json_t *job, const json_t *detail);

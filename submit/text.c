@@ -12,8 +12,9 @@
 
 enum {
     SECOND_MS = 1000,
-    MINUTE_MS = 60 * SECOND_MS,
-    HOUR_MS = 60 * MINUTE_MS,
+    SHORT_MS = 10000, /* shown with tenths of a second */
+    MINUTE_MS = 60000,
+    HOUR_MS = 3600000,
 };
 
 bool text_unicode(void)
@@ -103,16 +104,17 @@ char *text_bar(double part, size_t width)
     const char *none = unicode ? "\u2591" : "-";
     part = part < 0 ? 0 : part > 1 ? 1 : part;
     size_t filled = (size_t)(part * (double)width);
-    char *out = alloc_zero(width * strlen("\u2588") + 1, 1);
+    char *out = alloc_zero(width * strlen(full) + 1, 1);
+    char *to = out;
     for (size_t i = 0; i < width; i++) {
-        strcat(out, i < filled ? full : none);
+        to = stpncpy(to, i < filled ? full : none, strlen(full));
     }
     return out;
 }
 
 char *text_duration(int64_t ms)
 {
-    if (ms < 10 * SECOND_MS) {
+    if (ms < SHORT_MS) {
         return alloc_format("%.1f s", (double)ms / SECOND_MS);
     }
     if (ms < MINUTE_MS) {
