@@ -10,7 +10,7 @@ packages_build=(gcc libc6-dev cmake make pkg-config libczmq-dev libzmq3-dev libm
     libsqlite3-dev libhwloc-dev libjansson-dev libncurses-dev zlib1g-dev libzstd-dev libsodium-dev)
 # Blender opens libEGL by itself for Eevee and Workbench: no package says so.
 packages_run=(blender python3 python3-numpy python3-openimageio libegl1 libgl1-mesa-dri)
-packages_test=(libcmocka-dev python3-pytest python3-msgpack python3-zmq)
+packages_test=(libcmocka-dev python3-pytest python3-pytest-xdist python3-msgpack python3-zmq)
 
 usage() {
     cat <<'TEXT'
@@ -88,7 +88,7 @@ python_with() {
             return 0
         fi
     done
-    fail "no python3 here can import $modules (Debian: python3-openimageio, python3-pytest)"
+    fail "no python3 here can import $modules (Debian: python3-openimageio, python3-pytest-xdist)"
 }
 
 jobs() { getconf _NPROCESSORS_ONLN 2>/dev/null || printf '2\n'; }
@@ -181,7 +181,7 @@ command_test() {
     need "${packages_build[@]}" "${packages_run[@]}" "${packages_test[@]}"
     compile
     local python filter status=0 ctest_line='' pytest_line='' filters=()
-    python=$(python_with OpenImageIO numpy pytest)
+    python=$(python_with OpenImageIO numpy pytest xdist)
     filter=$(ctest_filter "$@")
     [[ -z $filter ]] || filters=(-R "$filter")
     [[ -d $root/../shared/scenes ]] ||
@@ -192,7 +192,9 @@ command_test() {
         "${filters[@]}" 2>&1 | tee "$build/ctest.log" || status=1
     say "== black-box tests (pytest)"
     local code=0
-    (cd "$root" && DBLEND_BIN="$build/bin" "$python" -m pytest -p no:cacheprovider tests "$@") 2>&1 |
+    # Most of a test is waiting for a Blender to start: one more at a time than there are cores.
+    (cd "$root" && DBLEND_BIN="$build/bin" "$python" -m pytest -p no:cacheprovider \
+        -n $(($(jobs) < 8 ? $(jobs) + 1 : 8)) --dist loadfile tests "$@") 2>&1 |
         tee "$build/pytest.log" || code=$?
     # 5: no test of that name there, which the other runner may have
     [[ $code -eq 0 || $code -eq 5 ]] || status=1

@@ -54,12 +54,34 @@ def made_scenes(tmp_path_factory):
 
 
 @pytest.fixture
-def scene(made_scenes, farm):
+def farm_of_two(standing, request, tmp_path):
+    """The module's running farm, with a work folder of this test's own."""
+    request.node.farms = [standing]
+    standing.work = tmp_path / "the work"
+    standing.work.mkdir()
+    return standing
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    """`dblend farm` with two workers for all tests of a module that need no farm of their own."""
+    farm = Farm(tmp_path_factory.mktemp("standing farm"))
+    try:
+        farm.up()
+        yield farm
+    finally:
+        farm.stop()
+
+
+@pytest.fixture
+def scene(made_scenes, request):
     """scene("plain") is a copy of that .blend (and of what it needs) in the farm's work folder."""
     needs = {"linked": ["library.blend"], "textured": ["picture.png"]}
 
     def copied(name, target=None):
-        return copy_scene(made_scenes, target or farm.work, name + ".blend", *needs.get(name, []))
+        names = request.fixturenames
+        here = request.getfixturevalue("farm_of_two" if "farm_of_two" in names else "farm").work
+        return copy_scene(made_scenes, target or here, name + ".blend", *needs.get(name, []))
 
     return copied
 

@@ -18,7 +18,7 @@ BIN = pathlib.Path(os.environ.get("DBLEND_BIN", ROOT / "build" / "bin")).resolve
 SHARED_SCENES = ROOT.parent / "shared" / "scenes"
 
 # What is slow anyway, a sanitized build on a busy machine, may take this much longer.
-PATIENCE = float(os.environ.get("DBLEND_TEST_PATIENCE", "1"))
+PATIENCE = float(os.environ.get("DBLEND_TEST_PATIENCE", "2"))
 
 
 def wait_until(condition, timeout=60, what="the condition"):
@@ -172,6 +172,12 @@ class Farm:
         """Job numbers of `dblend add`."""
         done = self.dblend("add", "-q", *args, code=code, cwd=cwd)
         return [int(line) for line in done.stdout.split()]
+
+    def rendered(self, *args, cwd=None):
+        """Add one job to the running farm and wait until it is done; its number."""
+        number, = self.add(*args, cwd=cwd)
+        self.dblend("wait", number)
+        return number
 
     def refused(self, *args):
         """The errors, by code, of an `add` that must not be accepted as it is."""

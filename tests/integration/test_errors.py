@@ -55,20 +55,28 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("case", BAD_FILES)
-def test_a_file_that_cannot_render_is_refused_and_the_others_go_on(case, farm, scene):
+def test_a_file_that_cannot_render_is_refused(case, farm_of_two, scene):
     make, options, code = BAD_FILES[case]
-    other = farm.work / "other"
-    good = scene("default_output", other)
-    bad = make(farm, scene)
-    error = farm.refused(*options, bad)[code]
+    bad = make(farm_of_two, scene)
+    error = farm_of_two.refused(*options, bad)[code]
     assert error["file"].endswith(bad.name)
     if code == "denoiser-missing":
         assert "--no-denoise" in error["hint"]
-    if "-S" in options:
-        return  # the other file has no such scene either
-    both = farm.dblend("render", "--devices", "cpu/1", bad, good, code=1)
-    assert [line for line in both.stderr.splitlines() if bad.name in line], both.stderr
-    assert len(files_under(other / "render" / "default_output")) == 3
+
+
+def test_what_cannot_render_stops_nothing_else(farm, scene):
+    bad = []
+    for number, (make, options, _) in enumerate(BAD_FILES.values()):
+        if not options:
+            home, farm.work = farm.work, farm.work / f"bad {number}"
+            farm.work.mkdir()
+            bad.append(make(farm, scene))
+            farm.work = home
+    good = scene("default_output")
+    done = farm.dblend("render", "--devices", "cpu/1", *bad, good, code=1)
+    assert len(files_under(farm.work / "render" / "default_output")) == 3
+    for file in bad:
+        assert [line for line in done.stderr.splitlines() if file.parent.name in line], file
 
 
 def test_an_error_of_add_is_an_object_with_json(farm):
@@ -77,12 +85,13 @@ def test_an_error_of_add_is_an_object_with_json(farm):
     assert row["type"] == "error" and row["code"] == "file-missing" and row["job"] is None
 
 
-def test_without_its_denoiser_the_flag_renders_it(farm, scene):
-    farm.dblend("render", "--devices", "cpu/1", "--no-denoise", scene("denoised"))
-    assert len(files_under(farm.work / "frames")) == 3
+def test_without_its_denoiser_the_flag_renders_it(farm_of_two, scene):
+    farm_of_two.rendered("--no-denoise", scene("denoised"))
+    assert len(files_under(farm_of_two.work / "frames")) == 3
 
 
-def test_an_output_under_a_file_is_not_writable_for_root_either(farm, scene):
+def test_an_output_under_a_file_is_not_writable_for_root_either(farm_of_two, scene):
+    farm = farm_of_two
     (farm.work / "wall").write_text("a file where a folder should be", encoding="utf-8")
     error = farm.refused("-o", "wall/shot_####", scene("plain"))["output-unwritable"]
     assert "wall" in error["text"]

@@ -84,7 +84,7 @@ def test_cancel_stops_blender_at_once_and_leaves_nothing_half(farm, scene):
 def test_more_workers_while_a_job_runs_share_it(farm, scene):
     farm.start("dblend-broker")
     wait_until(lambda: farm.dblend("list", code=None).returncode == 0, 20, "the broker")
-    number, = farm.add("--samples", "300", scene("plain"))
+    number, = farm.add("--samples", "120", scene("plain"))
     first = farm.start("dblend-worker", "--device", "cpu:0")
     wait_until(lambda: farm.done_count() >= 2, 60, "the first worker's frames")
     farm.start("dblend-worker", "--device", "cpu:1" if two_workers() == "cpu/2" else "cpu:0")
@@ -161,7 +161,7 @@ def test_clear_remove_and_list(farm, scene):
 
 def test_hangup_ends_a_farm_gently(farm, scene):
     process = farm.up("cpu/1")
-    number, = farm.add("--samples", "300", scene("plain"))
+    number, = farm.add("--samples", "120", scene("plain"))
     wait_until(lambda: farm.done_count() >= 1, 60, "a frame")
     process.send_signal(signal.SIGHUP)
     wait_until(lambda: process.poll() is not None, 60, "the farm to end")

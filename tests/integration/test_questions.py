@@ -30,7 +30,8 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_doubtful_scene_is_held_and_its_flag_answers_it(case, farm, scene):
+def test_a_doubtful_scene_is_held_and_its_flag_answers_it(case, farm_of_two, scene):
+    farm = farm_of_two
     make, code, flags, frames = CASES[case]
     file = make(farm, scene)
     held = farm.refused(file)[code]
@@ -42,25 +43,23 @@ def test_a_doubtful_scene_is_held_and_its_flag_answers_it(case, farm, scene):
     waited = farm.dblend("wait", number, code=1)
     assert flags[0] in waited.stderr and f"job {number}" in waited.stderr
     farm.dblend("accept", number, *flags)
-    farm.up("cpu/1")
-    assert farm.wait_state(number, "done", "failed")["state"] == "done"
+    farm.dblend("wait", number)
     assert len(files_under(farm.work / "frames")) == frames
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_flag_given_at_once_asks_nothing(case, farm, scene):
+def test_the_flag_given_at_once_asks_nothing(case, farm_of_two, scene):
     make, _, flags, frames = CASES[case]
-    farm.dblend("render", "--devices", "cpu/1", *flags, make(farm, scene))
-    assert len(files_under(farm.work / "frames")) == frames
+    farm_of_two.rendered(*flags, make(farm_of_two, scene))
+    assert len(files_under(farm_of_two.work / "frames")) == frames
 
 
-def test_the_same_file_with_the_flag_answers_the_held_job(farm, scene):
+def test_the_same_file_with_the_flag_answers_the_held_job(farm_of_two, scene):
     file = scene("engine")
-    farm.dblend("add", file, code=1)
-    farm.dblend("add", "-E", "CYCLES", file)
-    assert len(farm.jobs()) == 1
-    number, = farm.jobs()
-    assert farm.job(number)["state"] != "held"
+    held = farm_of_two.refused(file)["engine-missing"]["job"]
+    farm_of_two.dblend("add", "-E", "CYCLES", file)
+    assert max(farm_of_two.jobs()) == held
+    farm_of_two.dblend("wait", held)
 
 
 def test_a_held_job_blocks_no_other(farm, scene):
@@ -70,22 +69,19 @@ def test_a_held_job_blocks_no_other(farm, scene):
     assert files_under(farm.work / "frames") == {f"{number:04}.png" for number in (1, 2, 3)}
 
 
-def test_old_pictures_of_unknown_origin_are_one_question(farm, scene):
-    file = scene("plain")
-    frames = farm.work / "frames"
+def test_old_pictures_of_unknown_origin_are_one_question(farm_of_two, scene):
+    file, frames = scene("plain"), farm_of_two.work / "frames"
     frames.mkdir()
     old = file.stat().st_mtime - 3600
     for number in (1, 2):
         strange = frames / f"{number:04}.png"
         strange.write_bytes(unknown_picture())
         os.utime(strange, (old, old))
-    held = farm.refused("-f", "1-4", file)["pictures"]
+    held = farm_of_two.refused("-f", "1-4", file)["pictures"]
     assert "--keep" in held["hint"] and "--overwrite" in held["hint"]
-    farm.dblend("add", "-f", "1-4", "--overwrite", file)
-    number = max(farm.jobs())
-    farm.up("cpu/1")
-    row = farm.wait_state(number, "done", "failed")
-    assert row["state"] == "done" and row["frames"]["done"] == 4
+    farm_of_two.dblend("add", "-f", "1-4", "--overwrite", file)
+    farm_of_two.dblend("wait", held["job"])
+    assert farm_of_two.job(held["job"])["frames"]["done"] == 4
 
 
 def unknown_picture():

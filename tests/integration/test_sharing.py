@@ -7,7 +7,7 @@ import subprocess
 from farmtools import two_workers, wait_until
 from pictures import assert_same_frames, files_under, same_pixels
 
-SAMPLES = 200
+SAMPLES = 120
 
 
 def test_a_second_broker_on_one_ledger_is_refused(farm, scene, plain_frames):
