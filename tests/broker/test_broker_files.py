@@ -92,13 +92,15 @@ def test_sent_twice_is_retried_once(broker, submitter, failed_job):
     assert submitter.words(job=number).count("job-retried") == 1
 
 
-def test_a_file_that_does_not_answer_holds_up_nobody(broker, submitter, scene, failed_job):
-    """A FIFO in the place of the file: who opens it waits for ever."""
+def test_a_pipe_in_the_place_of_the_file_holds_up_nobody(broker, submitter, scene, failed_job):
+    """Who opens a FIFO as if it were a file waits for ever."""
     number, _ = failed_job
     scene.unlink()
     os.mkfifo(scene)
     slow = broker.submitter()
     slow.send({"t": "RETRY", "key": "slow", "jobs": [number]})
     for _ in range(20):
-        assert submitter.ask("HELLO", seconds=1)["jobs"] == 0
+        assert "farm" in submitter.ask("HELLO", seconds=1)
+    until(lambda: submitter.state(number) == "paused", "it is seen to be no file")
+    assert submitter.job(number)["error"]["code"] == "file-changed"
     assert broker.stop() == 0
