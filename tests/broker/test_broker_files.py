@@ -101,6 +101,6 @@ def test_a_pipe_in_the_place_of_the_file_holds_up_nobody(broker, submitter, scen
     slow.send({"t": "RETRY", "key": "slow", "jobs": [number]})
     for _ in range(20):
         assert "farm" in submitter.ask("HELLO", seconds=1)
-    until(lambda: submitter.state(number) == "paused", "it is seen to be no file")
-    assert submitter.job(number)["error"]["code"] == "file-changed"
+    assert slow.receive()["results"][0]["ok"]  # whoever opens it to render says what is wrong
+    assert submitter.state(number) == "active"
     assert broker.stop() == 0
