@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import tempfile
 
 import pytest
 
@@ -28,8 +29,10 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture
-def home(request, tmp_path):
-    made = Home(tmp_path / "a farm")
-    request.node.home = made
-    yield made
-    made.close()
+def home(request):
+    """Short, whatever the test is called: a longer socket path would move to another folder."""
+    with tempfile.TemporaryDirectory(prefix="dblend ", ignore_cleanup_errors=True) as folder:
+        made = Home(pathlib.Path(folder) / "a farm")
+        request.node.home = made
+        yield made
+        made.close()

@@ -1,12 +1,12 @@
 """Fixtures: the real dblend-worker against a broker in the test's hands."""
 
-import hashlib
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -14,11 +14,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from scripted_broker import Broker  # noqa: E402
-
-HERE = pathlib.Path(__file__).parent
-ROOT = HERE.parent.parent
-BIN = pathlib.Path(os.environ.get("DBLEND_BIN", ROOT / "build" / "bin"))
-STAND_IN = HERE / "stand_in_blender.py"
+from workertools import BIN, HERE, STAND_IN, describe, make_found  # noqa: E402
 
 MAKE_SCENE = """
 import bpy
@@ -92,10 +88,10 @@ class Worker:
 
 
 @pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "a home"
-    folder.mkdir()
-    return folder
+def home():
+    """Short, whatever the test is called: a longer socket path would move to another folder."""
+    with tempfile.TemporaryDirectory(prefix="a home ", ignore_cleanup_errors=True) as folder:
+        yield pathlib.Path(folder)
 
 
 @pytest.fixture
@@ -168,25 +164,6 @@ def made_scene(tmp_path_factory):
     return path
 
 
-def describe(path, job=1, options=None, found=None, **more):
-    """A job description as a broker would send it."""
-    stat = path.stat()
-    return {"job": job, "file": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns,
-            "hash": hashlib.blake2b(path.read_bytes(), digest_size=32).hexdigest(),
-            "name": path.stem, "options": options or {}, **({"found": found} if found else {}),
-            **more}
-
-
-def make_found(folder, **more):
-    """What an inspection of a small PNG scene finds."""
-    return {"scene": "Scene", "scenes": ["Scene"], "frame_start": 1, "frame_end": 40,
-            "frame_step": 1, "frame_current": 1, "fps": "24", "width": 32, "height": 24,
-            "engine": "CYCLES", "format": "PNG", "camera": "Camera",
-            "outputs": [{"view": "", "head": f"{folder}/frame_", "digits": 4, "tail": ".png"}],
-            "stamped": True, "digest": "0" * 32, "blender": "3.4.1", "file_version": 304,
-            "ordered": False, "denoise": False, "engine_cpu_only": False, **more}
-
-
 @pytest.fixture
 def scene(made_scene, home):
     """A copy of the small scene, of an age as people's files have."""
@@ -205,9 +182,3 @@ def out(home):
 def job(scene, out):
     """A job that needs no inspection, for the stand-in."""
     return describe(scene, found=make_found(out))
-
-
-def temporary(folder):
-    """What the farm left in an output folder that is no picture."""
-    return [path for path in (sorted(folder.iterdir()) if folder.exists() else [])
-            if path.name.startswith(".") or path.stat().st_size == 0]

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from conftest import describe, make_found, temporary
+from workertools import describe, make_found, temporary
 
 import pytest
 

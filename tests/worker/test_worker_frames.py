@@ -1,6 +1,6 @@
 """Frames from grant to picture: the real worker, the real Blender, the real prover."""
 
-from conftest import describe, temporary
+from workertools import describe, temporary
 
 
 def inspect(broker, scene, options=None):

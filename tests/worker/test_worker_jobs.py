@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, STAND_IN, describe, make_found, temporary
+from workertools import BIN, STAND_IN, describe, make_found, temporary
 
 
 def opened(faults):

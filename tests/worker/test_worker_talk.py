@@ -3,7 +3,7 @@
 import os
 import signal
 
-from conftest import STAND_IN, describe, make_found, temporary
+from workertools import STAND_IN, describe, make_found, temporary
 
 
 def test_a_restarted_broker_gets_the_reports_again(broker, start_stand_in, faults, job, out):
