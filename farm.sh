@@ -177,6 +177,12 @@ ctest_filter() {
     done
 }
 
+# black_box LOG PYTHON [PYTEST OPTION...]
+black_box() {
+    (cd "$root" && DBLEND_BIN=$build/bin "$2" -m pytest -o "cache_dir=$build/pytest-cache" \
+        "${@:3}" tests) 2>&1 | tee "$1"
+}
+
 command_test() {
     need "${packages_build[@]}" "${packages_run[@]}" "${packages_test[@]}"
     compile
@@ -191,19 +197,27 @@ command_test() {
     ctest --test-dir "$build" --output-on-failure --no-tests=ignore --parallel "$(jobs)" \
         "${filters[@]}" 2>&1 | tee "$build/ctest.log" || status=1
     say "== black-box tests (pytest)"
-    local code=0
+    local code=0 again_line=''
     # Most of a test is waiting for a Blender to start: one more at a time than there are cores.
-    (cd "$root" && DBLEND_BIN="$build/bin" "$python" -m pytest -p no:cacheprovider \
-        -n $(($(jobs) < 8 ? $(jobs) + 1 : 8)) --dist loadfile tests "$@") 2>&1 |
-        tee "$build/pytest.log" || code=$?
+    black_box "$build/pytest.log" "$python" --dist loadfile \
+        -n $(($(jobs) < 8 ? $(jobs) + 1 : 8)) "$@" || code=$?
+    pytest_line=$(tail -n 1 "$build/pytest.log")
+    # Side by side they take each other's time away: what failed then has to pass alone.
+    if [[ $code -eq 1 ]]; then
+        say "== those that failed side by side, alone"
+        code=0
+        black_box "$build/pytest-again.log" "$python" \
+            --last-failed --last-failed-no-failures none "$@" || code=$?
+        again_line=$(tail -n 1 "$build/pytest-again.log")
+    fi
     # 5: no test of that name there, which the other runner may have
     [[ $code -eq 0 || $code -eq 5 ]] || status=1
 
     ctest_line=$(grep -E '% tests passed|No tests were found' "$build/ctest.log" | tail -n 1 || true)
-    pytest_line=$(tail -n 1 "$build/pytest.log")
     say "== totals"
     say "ctest:  $ctest_line"
     say "pytest: $pytest_line"
+    [[ -z $again_line ]] || say "again:  $again_line"
     return "$status"
 }
 
