@@ -56,8 +56,10 @@ def test_a_file_saved_while_it_renders_is_rendered_as_submitted(farm, scene, pla
     rendering = farm.start("dblend", "render", "--devices", two_workers(), "--samples", "200",
                            file)
     wait_until(lambda: farm.done_count() >= 3, 90, "the first frames")
+    farm.dblend("pause")  # saving starts a Blender: the job must not be over before
     repaint(file, 0.0, 0.9, 0.1)
     assert farm.done_count() < 40, "the job was over before the file was saved"
+    farm.dblend("resume")
     wait_until(lambda: rendering.poll() is not None, 180, "the end of render")
     assert rendering.returncode == 0, rendering.err.read_text()
     assert_same_frames(farm.work / "frames", plain_frames("plain", samples=200))
