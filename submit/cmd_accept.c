@@ -15,32 +15,19 @@
 
 struct arguments {
     struct options options;
-    char *name;
-    bool json;
+    struct targets targets;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
+    (void)arg; /* all options are those of the children */
+    if (key == ARGP_KEY_INIT) {
         state->child_inputs[0] = &arguments->options;
+        state->child_inputs[1] = &arguments->targets;
         return 0;
-    case COMMAND_KEY_JSON:
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0) {
-            argp_error(state, "one job at a time");
-        }
-        arguments->name = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which job?");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
     }
+    return ARGP_ERR_UNKNOWN;
 }
 
 /*
@@ -52,7 +39,7 @@ static bool answers_something(const struct arguments *arguments, talk_t *talk, i
     CLEANUP(cleanup_json) json_t *job = NULL;
     CLEANUP(cleanup_json) json_t *detail = NULL;
     if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
-        return talk_complain(talk, arguments->json) == COMMAND_DONE;
+        return talk_complain(talk, arguments->targets.json) == COMMAND_DONE;
     }
     const json_t *questions = json_object_get(detail, "questions");
     for (size_t i = 0; i < json_array_size(questions); i++) {
@@ -61,7 +48,7 @@ static bool answers_something(const struct arguments *arguments, talk_t *talk, i
             return true;
         }
     }
-    ask_tell(arguments->json, number, NULL, questions);
+    ask_tell(arguments->targets.json, number, NULL, questions);
     return json_array_size(questions) == 0;
 }
 
@@ -69,18 +56,17 @@ static int accept_jobs(struct arguments *arguments)
 {
     int status = COMMAND_DONE;
     CLEANUP(cleanup_json) json_t *jobs = NULL;
-    CLEANUP(talk_destroy) talk_t *talk = talk_new();
-    if (!talk ||
-        target_find(talk, &arguments->name, 1, TARGET_UNFINISHED, arguments->json, &jobs) != 0) {
+    CLEANUP(talk_destroy) talk_t *talk = target_open(&arguments->targets, &jobs);
+    if (!talk) {
         return COMMAND_FAILED;
     }
     for (size_t i = 0; i < json_array_size(jobs); i++) {
         int64_t job = json_integer_value(json_array_get(jobs, i));
         if (!answers_something(arguments, talk, job) ||
-            ask_accept(talk, job, json_deep_copy(arguments->options.map), arguments->json) !=
-                CLIENT_OK) {
+            ask_accept(talk, job, json_deep_copy(arguments->options.map),
+                       arguments->targets.json) != CLIENT_OK) {
             status = COMMAND_FAILED;
-        } else if (!arguments->json) {
+        } else if (!arguments->targets.json) {
             say_note("job %lld: answered", (long long)job);
         }
     }
@@ -89,13 +75,12 @@ static int accept_jobs(struct arguments *arguments)
 
 int cmd_accept(int argc, char **argv)
 {
-    static const struct argp_option options[] = { COMMAND_OPTION_JSON, { 0 } };
     static const struct argp_child children[] = {
         { &options_answer_argp, 0, "Answers:", 1 },
+        { &target_argp, 0, NULL, 0 },
         { 0 },
     };
     static const struct argp argp = {
-        .options = options,
         .parser = parse,
         .args_doc = "JOB|FILE",
         .doc =
@@ -104,7 +89,7 @@ int cmd_accept(int argc, char **argv)
             "tells.",
         .children = children,
     };
-    struct arguments arguments = { 0 };
+    struct arguments arguments = { .targets = { .need = TARGET_ONE } };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
     int status = accept_jobs(&arguments);
     options_clear(&arguments.options);

@@ -20,17 +20,19 @@
 enum { PARK_MS = 2000, PAGE = 500 };
 
 struct arguments {
-    char *name; /* NULL: all jobs */
+    struct targets targets; /* none: all jobs */
     bool has_frame;
     int64_t frame;
     bool follow;
-    bool json;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->targets;
+        return 0;
     case 'f':
         arguments->follow = true;
         return 0;
@@ -39,17 +41,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             command_number(state, "--frame", arg, -RANGES_FRAME_MAX, RANGES_FRAME_MAX);
         arguments->has_frame = true;
         return 0;
-    case COMMAND_KEY_JSON:
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0) {
-            argp_error(state, "one job at a time");
-        }
-        arguments->name = arg;
-        return 0;
     case ARGP_KEY_SUCCESS:
-        if (arguments->has_frame && !arguments->name) {
+        if (arguments->has_frame && arguments->targets.count == 0) {
             argp_error(state, "--frame: of which job?");
         }
         return 0;
@@ -124,10 +117,10 @@ static int follow_events(const struct arguments *arguments, talk_t *talk, int64_
             msg_set_int(request, "wait_ms", PARK_MS);
         }
         if (talk_ask(talk, request, -1, &answer) != CLIENT_OK) {
-            return talk_complain(talk, arguments->json);
+            return talk_complain(talk, arguments->targets.json);
         }
         const json_t *events = json_object_get(answer, "events");
-        print_events(events, arguments->json);
+        print_events(events, arguments->targets.json);
         at_end = json_array_size(events) == 0;
         size_t count = json_array_size(events);
         /* the last event that we were given: `last' may already be beyond this page */
@@ -148,7 +141,7 @@ static int print_output(const struct arguments *arguments, talk_t *talk, int64_t
         msg_set_int(request, "frame", arguments->frame);
         msg_set_int(request, "offset", offset);
         if (talk_ask(talk, request, -1, &answer) != CLIENT_OK) {
-            return talk_complain(talk, arguments->json);
+            return talk_complain(talk, arguments->targets.json);
         }
         const json_t *lines = json_object_get(answer, "lines");
         for (size_t i = 0; i < json_array_size(lines); i++, printed++) {
@@ -175,7 +168,7 @@ static bool is_there(const struct arguments *arguments, talk_t *talk, int64_t nu
     CLEANUP(cleanup_json) json_t *job = NULL;
     CLEANUP(cleanup_json) json_t *detail = NULL;
     if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
-        return talk_complain(talk, arguments->json) == COMMAND_DONE;
+        return talk_complain(talk, arguments->targets.json) == COMMAND_DONE;
     }
     if (arguments->has_frame && !summary_has_frame(detail, arguments->frame)) {
         say_error("job %lld has no frame %lld", (long long)number, (long long)arguments->frame);
@@ -192,9 +185,9 @@ int cmd_log(int argc, char **argv)
           "events)",
           0 },
         { "follow", 'f', NULL, 0, "Wait for what comes, until interrupted", 0 },
-        COMMAND_OPTION_JSON,
         { 0 },
     };
+    static const struct argp_child children[] = { { &target_argp, 0, NULL, 0 }, { 0 } };
     static const struct argp argp = {
         .options = options,
         .parser = parse,
@@ -202,20 +195,22 @@ int cmd_log(int argc, char **argv)
         .doc =
             "Print what happened on the farm or to one job, or what Blender said while it "
             "rendered a frame.",
+        .children = children,
     };
-    struct arguments arguments = { 0 };
+    struct arguments arguments = {
+        .targets = { .need = TARGET_ONE_OR_NONE, .choice = TARGET_NEWEST },
+    };
     CLEANUP(cleanup_json) json_t *jobs = NULL;
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    CLEANUP(talk_destroy) talk_t *talk = talk_new();
-    if (!talk || target_find(talk, &arguments.name, arguments.name ? 1 : 0, TARGET_NEWEST,
-                             arguments.json, &jobs) != 0) {
+    CLEANUP(talk_destroy) talk_t *talk = target_open(&arguments.targets, &jobs);
+    if (!talk) {
         return COMMAND_FAILED;
     }
     int64_t job = json_integer_value(json_array_get(jobs, 0));
     if (job > 0 && !is_there(&arguments, talk, job)) {
         return COMMAND_FAILED;
     }
-    if (arguments.has_frame && !arguments.json && !arguments.follow) {
+    if (arguments.has_frame && !arguments.targets.json && !arguments.follow) {
         return print_output(&arguments, talk, job);
     }
     return follow_events(&arguments, talk, job);

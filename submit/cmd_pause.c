@@ -2,48 +2,19 @@
  * dblend pause - pause jobs or the whole farm
  */
 
-#include <argp.h>
-
 #include "submit/command.h"
 #include "submit/results.h"
 
-struct arguments {
-    char **names;
-    size_t count;
-    bool json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct arguments *arguments = state->input;
-    (void)arg; /* no option has an argument */
-    switch (key) {
-    case COMMAND_KEY_JSON:
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARGS:
-        arguments->names = state->argv + state->next;
-        arguments->count = (size_t)(state->argc - state->next);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 int cmd_pause(int argc, char **argv)
 {
-    static const struct argp_option options[] = { COMMAND_OPTION_JSON, { 0 } };
-    static const struct argp argp = {
-        .options = options,
-        .parser = parse,
-        .args_doc = "[JOB|FILE...]",
+    static const struct results_change change = {
+        .type = "PAUSE",
         .doc =
             "Pause jobs, or the whole farm. What renders is finished; what is claimed ahead is "
             "given back.",
+        .choice = TARGET_UNFINISHED,
+        .done = "paused",
+        .farm = "the farm is paused",
     };
-    static const struct results_change change = { "PAUSE", TARGET_UNFINISHED, true, "paused",
-                                                  "the farm is paused" };
-    struct arguments arguments = { 0 };
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    return results_run(&change, NULL, arguments.names, arguments.count, arguments.json);
+    return results_command(&change, argc, argv);
 }

@@ -78,10 +78,9 @@ int cmd_priority(int argc, char **argv)
     struct arguments arguments = { 0 };
     CLEANUP(cleanup_json) json_t *jobs = NULL;
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    CLEANUP(talk_destroy) talk_t *talk = talk_new();
-    if (!talk ||
-        target_find(talk, &arguments.name, 1, TARGET_UNFINISHED, arguments.json, &jobs) != 0) {
-        return COMMAND_FAILED;
-    }
-    return set_priority(&arguments, talk, jobs);
+    struct targets targets = {
+        .need = TARGET_ONE, .names = &arguments.name, .count = 1, .json = arguments.json
+    };
+    CLEANUP(talk_destroy) talk_t *talk = target_open(&targets, &jobs);
+    return talk ? set_priority(&arguments, talk, jobs) : COMMAND_FAILED;
 }

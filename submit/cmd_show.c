@@ -18,29 +18,20 @@
 #include "submit/text.h"
 
 struct arguments {
-    char *name;
+    struct targets targets;
     bool frames;
-    bool json;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
+    (void)arg; /* no option has an argument */
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->targets;
+        return 0;
     case 'f':
         arguments->frames = true;
-        return 0;
-    case COMMAND_KEY_JSON:
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0) {
-            argp_error(state, "one job at a time");
-        }
-        arguments->name = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which job?");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -186,25 +177,25 @@ static int show(const struct arguments *arguments, talk_t *talk, int64_t number)
     CLEANUP(cleanup_json) json_t *job = NULL;
     CLEANUP(cleanup_json) json_t *detail = NULL;
     if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
-        return talk_complain(talk, arguments->json);
+        return talk_complain(talk, arguments->targets.json);
     }
-    if (arguments->json) {
+    if (arguments->targets.json) {
         CLEANUP(cleanup_json) json_t *line = objects_job(job);
         say_json(line);
     } else {
         print_job(job, detail);
         print_trouble(job, detail);
     }
-    return arguments->frames ? print_frames(talk, number, arguments->json) : COMMAND_DONE;
+    return arguments->frames ? print_frames(talk, number, arguments->targets.json) : COMMAND_DONE;
 }
 
 int cmd_show(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         { "frames", 'f', NULL, 0, "Each frame too", 0 },
-        COMMAND_OPTION_JSON,
         { 0 },
     };
+    static const struct argp_child children[] = { { &target_argp, 0, NULL, 0 }, { 0 } };
     static const struct argp argp = {
         .options = options,
         .parser = parse,
@@ -212,13 +203,12 @@ int cmd_show(int argc, char **argv)
         .doc =
             "Print all about one job: what was found in the file, where its frames go, what "
             "they wait for, and why some failed.",
+        .children = children,
     };
-    struct arguments arguments = { 0 };
+    struct arguments arguments = { .targets = { .need = TARGET_ONE, .choice = TARGET_NEWEST } };
     CLEANUP(cleanup_json) json_t *jobs = NULL;
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    CLEANUP(talk_destroy) talk_t *talk = talk_new();
-    if (!talk || target_find(talk, &arguments.name, 1, TARGET_NEWEST, arguments.json, &jobs) != 0) {
-        return COMMAND_FAILED;
-    }
-    return show(&arguments, talk, json_integer_value(json_array_get(jobs, 0)));
+    CLEANUP(talk_destroy) talk_t *talk = target_open(&arguments.targets, &jobs);
+    return talk ? show(&arguments, talk, json_integer_value(json_array_get(jobs, 0)))
+                : COMMAND_FAILED;
 }

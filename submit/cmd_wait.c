@@ -19,28 +19,19 @@
 enum { PARK_MS = 2000, SECONDS_MAX = 31536000 };
 
 struct arguments {
-    char **names;
-    size_t count;
+    struct targets targets;
     int64_t timeout_ms; /* -1: none */
-    bool json;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->targets;
+        return 0;
     case 't':
         arguments->timeout_ms = command_number(state, "--timeout", arg, 0, SECONDS_MAX) * 1000;
-        return 0;
-    case COMMAND_KEY_JSON:
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARGS:
-        arguments->names = state->argv + state->next;
-        arguments->count = (size_t)(state->argc - state->next);
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which job?");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -75,7 +66,7 @@ static void tell(const struct arguments *arguments, talk_t *talk, const json_t *
         const char *state = objects_str(job, "state");
         const json_t *error = json_object_get(job, "error");
         int64_t number = objects_int(job, "job");
-        if (arguments->json) {
+        if (arguments->targets.json) {
             CLEANUP(cleanup_json) json_t *line = objects_job(job);
             say_json(line);
         }
@@ -88,7 +79,8 @@ static void tell(const struct arguments *arguments, talk_t *talk, const json_t *
             ask_tell(false, number, NULL, json_object_get(detail, "questions"));
         } else if (target_is_stuck(job)) {
             say_trouble(false, NULL, number, error);
-        } else if (target_has_ended(state) && strcmp(state, "done") != 0 && !arguments->json) {
+        } else if (target_has_ended(state) && strcmp(state, "done") != 0 &&
+                   !arguments->targets.json) {
             const char *text = objects_str(error, "text");
             say_error("job %lld: %s%s%s", (long long)number, state, *text ? ": " : "", text);
         }
@@ -109,7 +101,7 @@ static int wait_for(const struct arguments *arguments, talk_t *talk, const json_
         int64_t patience_ms = deadline_ms < 0 ? -1 : left_ms + 1000;
         int rc = talk_ask(talk, request, patience_ms, &answer);
         if (rc != CLIENT_OK && rc != CLIENT_TIMEOUT) {
-            return talk_complain(talk, arguments->json);
+            return talk_complain(talk, arguments->targets.json);
         }
         const json_t *jobs = json_object_get(answer, "jobs");
         struct outcome outcome = count_states(jobs);
@@ -132,9 +124,9 @@ int cmd_wait(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         { "timeout", 't', "SECONDS", 0, "Give up after so long, with exit status 1", 0 },
-        COMMAND_OPTION_JSON,
         { 0 },
     };
+    static const struct argp_child children[] = { { &target_argp, 0, NULL, 0 }, { 0 } };
     static const struct argp argp = {
         .options = options,
         .parser = parse,
@@ -142,14 +134,11 @@ int cmd_wait(int argc, char **argv)
         .doc =
             "Wait until jobs have ended. The exit status is 0 if all of them are done, 1 at "
             "once when one is held for a question.",
+        .children = children,
     };
     struct arguments arguments = { .timeout_ms = -1 };
     CLEANUP(cleanup_json) json_t *jobs = NULL;
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    CLEANUP(talk_destroy) talk_t *talk = talk_new();
-    if (!talk || target_find(talk, arguments.names, arguments.count, TARGET_UNFINISHED,
-                             arguments.json, &jobs) != 0) {
-        return COMMAND_FAILED;
-    }
-    return wait_for(&arguments, talk, jobs);
+    CLEANUP(talk_destroy) talk_t *talk = target_open(&arguments.targets, &jobs);
+    return talk ? wait_for(&arguments, talk, jobs) : COMMAND_FAILED;
 }

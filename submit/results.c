@@ -1,5 +1,8 @@
 #include "submit/results.h"
 
+#include <argp.h>
+#include <stddef.h>
+
 #include "proto/cleanup.h"
 #include "proto/messages.h"
 #include "submit/command.h"
@@ -20,56 +23,96 @@ bool results_tell(const json_t *answer, bool json)
     return fine;
 }
 
-static void tell_done(const struct results_change *change, const json_t *answer)
+struct arguments {
+    const struct results_change *change;
+    struct targets targets;
+    bool flag; /* the command's own option is given */
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
 {
+    struct arguments *arguments = state->input;
+    const struct results_flag *flag = &arguments->change->flag;
+    (void)arg; /* no option has an argument */
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[0] = &arguments->targets;
+        return 0;
+    }
+    if (flag->name && key == flag->key) {
+        arguments->flag = true;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static void read_arguments(struct arguments *arguments, int argc, char **argv)
+{
+    const struct results_change *change = arguments->change;
+    const struct results_flag *flag = &change->flag;
+    const struct argp_option options[] = { { flag->name, flag->key, NULL, 0, flag->doc, 0 },
+                                           { 0 } };
+    const struct argp_child children[] = { { &target_argp, 0, NULL, 0 }, { 0 } };
+    const struct argp argp = {
+        .options = flag->name ? options : NULL,
+        .parser = parse,
+        .args_doc = change->farm ? "[JOB|FILE...]" : "JOB|FILE...",
+        .doc = change->doc,
+        .children = children,
+    };
+    arguments->targets.choice = change->choice;
+    arguments->targets.need = change->farm ? TARGET_ANY : TARGET_SOME;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, arguments); /* ends the program on an error */
+}
+
+static void tell_done(const struct arguments *arguments, const json_t *answer)
+{
+    const struct results_change *change = arguments->change;
     const json_t *results = json_object_get(answer, "results");
+    const char *done = arguments->flag && change->flag.done ? change->flag.done : change->done;
     for (size_t i = 0; i < json_array_size(results); i++) {
         const json_t *result = json_array_get(results, i);
         int64_t job = objects_int(result, "job");
         if (json_is_true(json_object_get(result, "ok")) && job > 0) {
-            say_note("job %lld: %s", (long long)job, change->done);
+            say_note("job %lld: %s", (long long)job, done);
         }
     }
 }
 
-static int send_change(talk_t *talk, const struct results_change *change, json_t *extra,
-                       json_t *jobs, bool json)
+static int send_change(talk_t *talk, const struct arguments *arguments, json_t *jobs)
 {
     CLEANUP(cleanup_json) json_t *answer = NULL;
-    json_t *request = msg_new(change->type);
-    if (extra) {
-        json_object_update(request, extra);
+    json_t *request = msg_new(arguments->change->type);
+    bool json = arguments->targets.json;
+    if (arguments->flag) {
+        msg_set_bool(request, arguments->change->flag.wire, true);
     }
     msg_set(request, "jobs", jobs);
     if (talk_change(talk, request, &answer) != CLIENT_OK) {
         return talk_complain(talk, json);
     }
     if (!json) {
-        tell_done(change, answer);
+        tell_done(arguments, answer);
     }
     return results_tell(answer, json) ? COMMAND_DONE : COMMAND_FAILED;
 }
 
-int results_run(const struct results_change *change, json_t *extra, char *const *names,
-                size_t count, bool json)
+int results_command(const struct results_change *change, int argc, char **argv)
 {
-    CLEANUP(cleanup_json) json_t *keys = extra;
+    struct arguments arguments = { .change = change };
+    read_arguments(&arguments, argc, argv);
     CLEANUP(talk_destroy) talk_t *talk = talk_new();
     json_t *jobs = NULL;
-    if (!talk) {
-        return COMMAND_FAILED;
-    }
-    int found = target_find(talk, names, count, change->choice, json, &jobs);
+    bool everything = arguments.targets.count == 0;
+    int found = talk ? target_find(talk, &arguments.targets, &jobs) : -1;
     if (found < 0) {
         return COMMAND_FAILED;
     }
-    if (json_array_size(jobs) == 0 && !(count == 0 && change->whole_farm)) {
+    if (json_array_size(jobs) == 0 && !everything) {
         json_decref(jobs); /* an empty list would mean the whole farm */
         return COMMAND_FAILED;
     }
-    bool everything = count == 0;
-    int status = send_change(talk, change, keys, jobs, json);
-    if (status == COMMAND_DONE && everything && !json) {
+    int status = send_change(talk, &arguments, jobs);
+    if (status == COMMAND_DONE && everything && !arguments.targets.json) {
         say_note("%s", change->farm);
     }
     return found != 0 ? COMMAND_FAILED : status;

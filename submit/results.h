@@ -7,26 +7,34 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "submit/target.h"
 
 /* Tell of each failed result of an answer; true if there is none. */
 bool results_tell(const json_t *answer, bool json);
 
+/* The one option that such a command may have of its own: a flag that goes into the request. */
+struct results_flag {
+    const char *name; /* "all"; NULL: there is none */
+    int key;          /* its letter, or COMMAND_KEY_OWN */
+    const char *doc;
+    const char *wire; /* its key in the request */
+    const char *done; /* what came of a job then; NULL: as without */
+};
+
 struct results_change {
-    const char *type;          /* PAUSE, CANCEL ... */
+    const char *type; /* PAUSE, CANCEL ... */
+    const char *doc;
     enum target_choice choice; /* of a FILE argument */
-    bool whole_farm;           /* no target means everything */
     const char *done;          /* what came of a job, in words: "paused" */
-    const char *farm;          /* what came of the whole farm: "the farm is paused" */
+    const char *farm; /* what came of the whole farm: no argument means it; NULL: one is needed */
+    struct results_flag flag;
 };
 
 /*
- * Send the change for the named jobs and tell; extra (taken, may be NULL) holds further keys.
- * Returns the exit status of the command.
+ * A whole command: read its arguments, send the change for the named jobs, tell. The exit status
+ * of the command; wrong usage ends the program.
  */
-int results_run(const struct results_change *change, json_t *extra, char *const *names,
-                size_t count, bool json);
+int results_command(const struct results_change *change, int argc, char **argv);
 
 #endif

@@ -7,8 +7,38 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/messages.h"
+#include "submit/command.h"
 #include "submit/objects.h"
 #include "submit/say.h"
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct targets *targets = state->input;
+    bool single = targets->need == TARGET_ONE || targets->need == TARGET_ONE_OR_NONE;
+    (void)arg; /* no option has an argument */
+    switch (key) {
+    case COMMAND_KEY_JSON:
+        targets->json = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        targets->names = state->argv + state->next;
+        targets->count = (size_t)(state->argc - state->next);
+        if (single && targets->count > 1) {
+            argp_error(state, "one job at a time");
+        }
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        if (targets->need == TARGET_SOME || targets->need == TARGET_ONE) {
+            argp_error(state, "which job?");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = { COMMAND_OPTION_JSON, { 0 } };
+const struct argp target_argp = { .options = options, .parser = parse };
 
 bool target_is_number(const char *text, long long *number)
 {
@@ -74,29 +104,44 @@ static void tell_none(bool json, const char *name)
                 "`dblend list --all' prints the jobs");
 }
 
-int target_find(talk_t *talk, char *const *names, size_t count, enum target_choice choice,
-                bool json, json_t **out)
+int target_find(talk_t *talk, const struct targets *targets, json_t **out)
 {
     CLEANUP(cleanup_json) json_t *jobs = NULL;
     json_t *found = json_array();
     int status = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < targets->count; i++) {
+        const char *name = targets->names[i];
         long long number = 0;
-        if (target_is_number(names[i], &number)) {
+        if (target_is_number(name, &number)) {
             add_once(found, number);
             continue;
         }
         if (!jobs && talk_list(talk, true, &jobs) != CLIENT_OK) {
-            (void)talk_complain(talk, json); /* -1 says it */
+            (void)talk_complain(talk, targets->json); /* -1 says it */
             json_decref(found);
             return -1;
         }
-        CLEANUP(cleanup_free) char *real = realpath(names[i], NULL);
-        if (!add_file(jobs, real ? real : names[i], choice, found)) {
-            tell_none(json, names[i]);
+        CLEANUP(cleanup_free) char *real = realpath(name, NULL);
+        if (!add_file(jobs, real ? real : name, targets->choice, found)) {
+            tell_none(targets->json, name);
             status = 1;
         }
     }
     *out = found;
     return status;
+}
+
+talk_t *target_open(const struct targets *targets, json_t **jobs)
+{
+    CLEANUP(talk_destroy) talk_t *talk = talk_new();
+    json_t *found = NULL;
+    *jobs = NULL;
+    if (!talk || target_find(talk, targets, &found) != 0) {
+        json_decref(found);
+        return NULL;
+    }
+    talk_t *out = talk;
+    talk = NULL;
+    *jobs = found;
+    return out;
 }

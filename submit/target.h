@@ -9,8 +9,10 @@
  * number is written with a folder: ./12.
  */
 
+#include <argp.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "submit/talk.h"
 
@@ -20,12 +22,39 @@ enum target_choice {
     TARGET_EVERY,      /* of a file: all */
 };
 
+/* How many JOB or FILE a command takes. */
+enum target_need {
+    TARGET_SOME, /* one or more */
+    TARGET_ANY,  /* also none: everything */
+    TARGET_ONE,
+    TARGET_ONE_OR_NONE,
+};
+
+/*
+ * The arguments of a command about jobs, read by target_argp as a child of the command's own
+ * parser, which hands it this structure as the child's input; it reads --json too.
+ */
+struct targets {
+    enum target_need need;     /* set by the command, as is choice */
+    enum target_choice choice; /* of a FILE argument */
+    char **names;              /* borrowed from argv */
+    size_t count;
+    bool json;
+};
+
+extern const struct argp target_argp;
+
 /*
  * Find the jobs of all names: *out is an owned array of numbers, each once. 0, or 1 after telling
  * of a name that is no job (the others are in *out), or -1 after telling that there is no broker.
  */
-int target_find(talk_t *talk, char *const *names, size_t count, enum target_choice choice,
-                bool json, json_t **out);
+int target_find(talk_t *talk, const struct targets *targets, json_t **out);
+
+/*
+ * For a command that needs all of its jobs: connect and find them. The caller owns both; NULL
+ * after telling what there is none of, and then *jobs is NULL.
+ */
+talk_t *target_open(const struct targets *targets, json_t **jobs);
 
 /* True and *number if text is a job number. */
 bool target_is_number(const char *text, long long *number);
