@@ -107,9 +107,11 @@ class Home:
         self.started.append(running)
         return running
 
-    def farm(self, devices="cpu/2"):
+    def farm(self, devices="cpu/2", workers=2):
+        """A farm, and so many workers that have come."""
         running = self.start("farm", "--devices", devices)
         running.says("the farm runs on")
+        until(lambda: len(self.json("workers")) >= workers, why=f"no workers: {running.stderr()}")
         assert running.process.poll() is None, running.stderr()
         return running
 
@@ -131,6 +133,10 @@ class Home:
             if mine and any(b"dblend" in word or b"scripted" in word for word in words[:3]):
                 found.append((int(folder.name), b" ".join(words).decode()))
         return found
+
+    def pids(self, device):
+        """Of the workers on a device."""
+        return [pid for pid, words in self.processes() if f"--device {device} " in words]
 
     def told(self):
         """All logs, for a test that has failed."""
