@@ -4,10 +4,12 @@
 
 #include "broker/queue/state.h"
 
-/* Of no account for what is rendered, or answers to a question; frames are compared apart. */
-static const char *const left_out[] = {
-    "priority",      "name",          "again",      "go_on", "frames",    "frame_words",
-    "allow_missing", "trust_scripts", "no_scripts", "keep",  "overwrite", "unbaked",
+/*
+ * The options that say what is rendered and where to; frames are compared apart. All others say
+ * how it is gone about (order, attempts, priority ...) or answer a question.
+ */
+static const char *const compared[] = {
+    "scene", "output", "render_folder", "engine", "samples", "percentage", "format", "denoise",
 };
 
 static bool asked(const struct job *job, const char *code)
@@ -22,35 +24,34 @@ static bool asked(const struct job *job, const char *code)
     return false;
 }
 
-static bool ignored(const struct job *job, const json_t *options, const char *key)
+/* Does it matter that the two differ in this one? */
+static bool counts(const struct job *job, const json_t *options, const char *key)
 {
-    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
-        if (strcmp(left_out[i], key) == 0) {
-            return true;
-        }
-    }
+    bool held = job->row.state == JOB_HELD;
     if (strcmp(key, "output") == 0) {
         /* with a render folder it carries the time of the submit */
-        return json_object_get(options, "render_folder") || job->row.state == JOB_HELD;
+        return !json_object_get(options, "render_folder") && !held;
     }
-    return strcmp(key, "engine") == 0 && job->row.state == JOB_HELD && asked(job, "engine-missing");
+    return strcmp(key, "engine") != 0 || !held || !asked(job, "engine-missing");
 }
 
-static bool covers(const struct job *job, const json_t *a, const json_t *b)
+/* nil is the same as absent */
+static json_t *option(const json_t *options, const char *key)
 {
-    const char *key;
-    json_t *value;
-    json_t *map = json_incref((json_t *)(uintptr_t)a); /* the iterator wants it without const */
-    bool yes = true;
-    json_object_foreach(map, key, value)
-    {
-        const json_t *other = json_object_get(b, key);
-        if (!ignored(job, a, key) && !(other && json_equal(value, other))) {
-            yes = false;
+    json_t *value = json_object_get(options, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+static bool same_options(const struct job *job, const json_t *mine, const json_t *its)
+{
+    for (size_t i = 0; i < sizeof compared / sizeof *compared; i++) {
+        json_t *a = option(mine, compared[i]);
+        json_t *b = option(its, compared[i]);
+        if (a != b && !(a && b && json_equal(a, b)) && counts(job, a ? mine : its, compared[i])) {
+            return false;
         }
     }
-    json_decref(map);
-    return yes;
+    return true;
 }
 
 static bool same_text(const json_t *a, const json_t *b, const char *key)
@@ -66,7 +67,7 @@ bool same_job(const struct job *job, const json_t *spec)
     const json_t *mine = given ? given : json_object_get(job->row.spec, "options");
     const json_t *its = json_object_get(spec, "options");
     return same_text(job->row.spec, spec, "file") && same_text(job->row.spec, spec, "hash") &&
-           covers(job, mine, its) && covers(job, its, mine);
+           same_options(job, mine, its);
 }
 
 static bool equal_or_absent(const json_t *a, const json_t *b)

@@ -174,10 +174,47 @@ static void take_kept(queue_t *self, struct job *job, const json_t *spec)
     }
 }
 
+/*
+ * A person who says anew how a job is to be gone about means it from now on. What is not said
+ * stays as it was.
+ */
+static void take_terms(queue_t *self, struct queue_now now, struct job *job, const json_t *spec)
+{
+    static const char *const terms[] = { "order", "attempts", "placeholder_timeout_s", "mix",
+                                         "strict" };
+    json_t *given = json_object_get(spec, "options");
+    json_t *options = json_copy(json_object_get(job->row.spec, "options"));
+    options = options ? options : json_object();
+    bool changed = false;
+    for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
+        json_t *value = json_object_get(given, terms[i]);
+        if (value && !json_equal(value, json_object_get(options, terms[i]))) {
+            json_object_set(options, terms[i], value);
+            changed = true;
+        }
+    }
+    if (changed) {
+        json_t *merged = json_copy(job->row.spec); /* changes not yet written hold the old one */
+        json_object_set(merged, "options", options);
+        json_decref(job->row.spec);
+        job->row.spec = merged;
+        job_reread(self, job);
+        job_changed(self, job);
+    }
+    json_decref(options);
+    json_t *priority = json_object_get(given, "priority");
+    if (json_is_integer(priority)) {
+        struct queue_error ignored; /* it was checked with the spec */
+        (void)queue_priority(self, now, job->row.job, (int32_t)json_integer_value(priority),
+                             &ignored);
+    }
+}
+
 static int go_on(queue_t *self, struct queue_now now, struct job *job, json_t *spec,
                  struct queue_submitted *out, struct queue_error *error)
 {
     int64_t number = job->row.job;
+    take_terms(self, now, job, spec);
     if (job->row.state == JOB_HELD) {
         int rc = answer_held(self, now, job, spec, out, error);
         if (rc != QUEUE_SAME) {
@@ -192,6 +229,7 @@ static int go_on(queue_t *self, struct queue_now now, struct job *job, json_t *s
         (void)queue_retry(self, now, number, RETRY_LOOK, error);
     } else {
         if (job->row.state == JOB_PAUSED) {
+            take_kept(self, job, spec); /* its own may be what it was paused for */
             (void)queue_resume(self, now, number, NULL, error);
         }
         (void)queue_retry(self, now, number, RETRY_FAILED, error);

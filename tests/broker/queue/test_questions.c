@@ -270,6 +270,75 @@ static void the_same_job_is_refused_unless_again(void **state)
                      QUEUE_OK);
 }
 
+/* Only what changes the pictures or their names makes another job of the same file. */
+static void a_job_is_another_one_by_what_it_renders_alone(void **state)
+{
+    static const struct {
+        const char *option;
+        bool another;
+    } cases[] = {
+        { "{\"scene\": \"B\"}", true },
+        { "{\"output\": \"/b_##\"}", true },
+        { "{\"render_folder\": \"/b\"}", true },
+        { "{\"engine\": \"CYCLES\"}", true },
+        { "{\"samples\": 4}", true },
+        { "{\"percentage\": 50}", true },
+        { "{\"format\": \"PNG\"}", true },
+        { "{\"denoise\": false}", true },
+        { "{\"samples\": null}", false },
+        { "{\"order\": \"last\"}", false },
+        { "{\"attempts\": 7}", false },
+        { "{\"placeholder_timeout_s\": 60}", false },
+        { "{\"priority\": 70}", false },
+        { "{\"strict\": true}", false },
+        { "{\"mix\": true}", false },
+        { "{\"allow_missing\": true}", false },
+        { "{\"trust_scripts\": true}", false },
+        { "{\"unbaked\": \"allow\"}", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sim *sim = *state;
+        struct queue_submitted out = { 0 };
+        struct queue_error error = { 0 };
+        sim_close(sim);
+        sim_open(sim);
+        int64_t first = sim_submit(sim, "/a", NULL);
+        json_t *options = json_loads(cases[i].option, 0, NULL);
+        int rc = submit(sim, sim_spec("/a", options), &out, &error);
+        assert_int_equal(rc, cases[i].another ? QUEUE_OK : QUEUE_REFUSED);
+        json_t *back = json_loads(cases[i].option, 0, NULL);
+        json_t *spec = sim_spec("/a", back);
+        assert_int_equal(queue_same(sim->queue, spec, true), cases[i].another ? out.job : first);
+        json_decref(spec);
+    }
+}
+
+static void going_on_takes_how_it_is_to_be_gone_about_now(void **state)
+{
+    struct sim *sim = *state;
+    struct queue_submitted out = { 0 };
+    struct queue_error error = { 0 };
+    int64_t job = sim_active(sim, "/a", 1, 9, json_pack("{s:i}", "attempts", 5));
+    struct sim_worker *worker = sim_worker(sim, "h/1");
+    sim_ready(sim, worker);
+    size_t at = sim_get(sim, worker);
+    assert_int_equal(worker->held[at].grant.frame, 1);
+    json_t *spec = sim_spec("/a", json_pack("{s:s, s:i}", "order", "last", "priority", 80));
+    json_object_set_new(spec, "go_on", json_true());
+    assert_int_equal(submit(sim, spec, &out, &error), QUEUE_OK);
+    assert_int_equal(out.job, job);
+    struct job_view view = sim_job(sim, job);
+    const json_t *options = json_object_get(view.row->spec, "options");
+    assert_string_equal(json_string_value(json_object_get(options, "order")), "last");
+    assert_int_equal(json_integer_value(json_object_get(options, "attempts")), 5);
+    assert_int_equal(view.priority, 80);
+    sim_report(worker, at, REPORT_FINISHED);
+    at = sim_get(sim, worker);
+    assert_int_equal(worker->held[at].grant.frame, 9);
+    sim_restart(sim);
+    assert_int_equal(sim_job(sim, job).priority, 80);
+}
+
 static void only_overlapping_frames_are_refused(void **state)
 {
     struct sim *sim = *state;
@@ -370,6 +439,8 @@ int main(void)
         TEST(a_job_that_comes_back_finds_its_output_taken),
         TEST(names_overlap_whatever_their_width),
         TEST(the_same_job_is_refused_unless_again),
+        TEST(a_job_is_another_one_by_what_it_renders_alone),
+        TEST(going_on_takes_how_it_is_to_be_gone_about_now),
         TEST(only_overlapping_frames_are_refused),
         TEST(a_submit_with_an_answer_answers_the_held_job),
         TEST(go_on_goes_on_with_the_newest_same_job),
