@@ -78,6 +78,9 @@ static json_t *files_of(const json_t *proof)
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
             msg_set(file, keys[i], shared_or_null(json_object_get(from, keys[i])));
         }
+        if (!*msg_str_or(file, "view", "")) {
+            msg_set(file, "view", json_null()); /* on the wire of workers "" says so */
+        }
         json_array_append_new(files, file);
     }
     return files;

@@ -23,7 +23,7 @@ def test_a_job_goes_from_submit_to_done(broker, submitter):
     assert frame == {"type": "frame", "job": number, "frame": 2, "state": "done", "attempts": 1,
                      "worker": worker.name, "ms": 40, "error": None,
                      "files": [{"path": "/render/shot_0002.png", "bytes": 1002, "width": 64,
-                                "height": 36, "view": ""}]}
+                                "height": 36, "view": None}]}
     words = submitter.words(job=number)
     assert words.count("frame-done") == 3 and words.count("job-done") == 1
     assert words[0] == "job-added"
