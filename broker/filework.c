@@ -142,8 +142,16 @@ static const char *look(const char *file, const char *farm_id, json_t *result)
     return "now";
 }
 
-/* Another mtime alone is no other file: the hash decides. */
-static const char *keep(const char *file, const char *farm_id, const json_t *task, json_t *result)
+static bool has_bytes(const char *path, const char *hash)
+{
+    struct filehash_facts facts;
+    return filehash_facts(path, &facts) == FILEHASH_OK && strcmp(facts.hash, hash) == 0;
+}
+
+/* The submitted bytes from the file itself. Another mtime alone is no other file: the hash
+ * decides. */
+static const char *keep_anew(const char *file, const char *farm_id, const json_t *task,
+                             json_t *result)
 {
     struct filehash_facts now;
     int rc = filehash_facts(file, &now);
@@ -164,6 +172,18 @@ static const char *keep(const char *file, const char *farm_id, const json_t *tas
     }
     msg_set_str(result, "kept", kept);
     return "kept";
+}
+
+/* Else from the kept file that the job still names. */
+static const char *keep(const char *file, const char *farm_id, const json_t *task, json_t *result)
+{
+    const char *is = keep_anew(file, farm_id, task, result);
+    const char *kept = msg_str_or(task, "kept", NULL);
+    if (kept && strcmp(is, "kept") != 0 && has_bytes(kept, msg_str_or(task, "hash", ""))) {
+        msg_set_str(result, "kept", kept);
+        return "kept";
+    }
+    return is;
 }
 
 static void do_task(const json_t *task, const char *farm_id, FILE *out)

@@ -4,13 +4,14 @@
 /*
  * filework - looks at .blend files in a child process, because a network disk can hang
  *
- * A task is {job, file} and wants the file as it is now, or {job, file, size, mtime_ns, hash} and
- * wants those bytes kept again. Its result is {job, is, ...}:
+ * A task is {job, file} and wants the file as it is now, or {job, file, hash} and wants
+ * those bytes kept; with kept, the path of a kept file, they may be there, too. Its result is
+ * {job, is, ...}:
  *
  *     now       size, mtime_ns, hash of the file as it is, and kept where one could be made
- *     kept      kept: the path of the kept file, made anew
- *     changed   the file has not those bytes any more
- *     missing   no such file
+ *     kept      kept: the path of the kept file, which has the bytes
+ *     changed   neither has those bytes any more
+ *     missing   no such file, and no kept one with those bytes
  *     failed    text: why it could not be read, or kept
  */
 

@@ -157,6 +157,10 @@ static void add_task(json_t *tasks, const struct job_view *view, bool submitted_
     msg_set_str(task, "file", view->file);
     if (submitted_bytes) {
         msg_set_str(task, "hash", msg_str_or(view->row->spec, "hash", ""));
+        json_t *kept = json_object_get(view->row->spec, "kept");
+        if (kept) {
+            msg_set(task, "kept", json_incref(kept));
+        }
     }
     json_array_append_new(tasks, task);
 }
@@ -184,16 +188,22 @@ static json_t *tasks_for(const struct request *request, bool submitted_bytes,
     return tasks;
 }
 
+static bool is_changed(const struct job_view *view)
+{
+    return view->row->state == JOB_PAUSED &&
+           strcmp(msg_str_or(view->row->error, "code", ""), "file-changed") == 0;
+}
+
 static bool resume_needs(const struct request *request, const struct job_view *view)
 {
-    (void)request;
-    return view->row->state == JOB_PAUSED;
+    bool accept = msg_bool_or(request->body, "accept_change", false);
+    return accept ? view->row->state == JOB_PAUSED : is_changed(view);
 }
 
 json_t *request_resume_files(const struct request *request)
 {
     bool accept = msg_bool_or(request->body, "accept_change", false);
-    return accept ? tasks_for(request, false, resume_needs) : NULL;
+    return tasks_for(request, !accept, resume_needs);
 }
 
 static int refuse_file(struct queue_error *error, const char *code, const char *file,
@@ -219,20 +229,41 @@ static json_t *facts_of(const json_t *result)
     return facts;
 }
 
+/* The change was not accepted: fine, if the submitted bytes are there again. */
+static int resume_unchanged(const struct request *request, const struct job_view *view,
+                            struct queue_error *error)
+{
+    queue_t *queue = request->broker->queue;
+    int64_t job = view->row->job;
+    const json_t *result = file_result(request, job);
+    if (is_changed(view) && (result_is(result, "changed") || result_is(result, "missing"))) {
+        const json_t *why = view->row->error;
+        *error = (struct queue_error){ .job = job };
+        (void)snprintf(error->code, sizeof error->code, "%s", msg_str_or(why, "code", ""));
+        (void)snprintf(error->text, sizeof error->text, "%s", msg_str_or(why, "text", ""));
+        (void)snprintf(error->hint, sizeof error->hint, "%s", msg_str_or(why, "hint", ""));
+        return QUEUE_REFUSED;
+    }
+    if (result_is(result, "kept")) {
+        (void)queue_set_kept(queue, request->now, job, msg_str_or(result, "kept", ""));
+    }
+    return queue_resume(queue, request->now, job, NULL, error);
+}
+
 static int resume_job(const struct request *request, int64_t job, struct queue_error *error)
 {
     queue_t *queue = request->broker->queue;
     struct job_view view;
     const json_t *result = file_result(request, job);
-    bool accept = msg_bool_or(request->body, "accept_change", false);
-    if (!accept || job == 0) {
+    if (job == 0) {
         return queue_resume(queue, request->now, job, NULL, error);
     }
     if (queue_job(queue, request->now, job, &view) != 0) {
         return QUEUE_NO_JOB;
     }
-    if (view.row->state != JOB_PAUSED) {
-        return queue_resume(queue, request->now, job, NULL, error);
+    bool accept = msg_bool_or(request->body, "accept_change", false);
+    if (!accept || view.row->state != JOB_PAUSED) {
+        return resume_unchanged(request, &view, error);
     }
     if (result_is(result, "now")) {
         CLEANUP(cleanup_json) json_t *file = facts_of(result);

@@ -1,5 +1,6 @@
 /* What workers report of their claims: applied once, accepted again when repeated. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -333,6 +334,13 @@ bool report_apply(queue_t *self, struct queue_now now, struct worker *worker,
     }
     if (report.what == REPORT_ERROR && !report.code) {
         report.code = "script-error";
+    }
+    char hint[128];
+    if (report.what == REPORT_ERROR && strcmp(report.code, "file-changed") == 0) {
+        (void)snprintf(hint, sizeof hint,
+                       "dblend resume %lld --accept-change renders it as it is now",
+                       (long long)claim->job->row.job);
+        report.hint = hint; /* a worker does not know what the person is to type */
     }
     apply(self, now, claim, &report);
     return true;

@@ -70,6 +70,61 @@ def test_retry_of_a_changed_file_pauses_and_is_accepted(broker, submitter, scene
     worker.work(lambda: submitter.state(number) == "done")
 
 
+@pytest.fixture
+def changed_job(broker, submitter, scene):
+    """A job that its worker found to be of a file that has changed, the kept one as well."""
+    kept = scene.with_name("kept")
+    [answer] = submitter.submit({**real_spec_of(scene, frames=[1, 2, 1]), "kept": str(kept)})
+    number = answer["job"]
+    worker = broker.worker()
+    worker.ready()
+    worker.inspect()
+    submitted = scene.read_bytes()
+    scene.write_bytes(b"BLENDER-v304 saved again")
+    worker.report(worker.claim_of("render", want=1), "error", code="file-changed",
+                  text=f"{scene}: changed", hint="dblend resume JOB --accept-change")
+    until(lambda: worker.sync() and submitter.state(number) == "paused", "the job is paused")
+    return number, worker, submitted
+
+
+def test_a_change_is_shown_with_the_number_of_its_job(submitter, changed_job):
+    number, _, _ = changed_job
+    assert f"dblend resume {number} --accept-change" in submitter.job(number)["error"]["hint"]
+    frame = submitter.frames(number)[1]
+    assert f"dblend resume {number} --accept-change" in frame["error"]["hint"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_resume_of_a_changed_file_is_refused_unless_accepted(submitter, scene, changed_job, gone):
+    number, worker, _ = changed_job
+    if gone:
+        scene.unlink()
+    else:
+        scene.with_name("kept").write_bytes(b"BLENDER-v304 written in place")
+    [result] = submitter.change("RESUME", jobs=[number])["results"]
+    assert not result["ok"] and result["error"]["code"] == "file-changed"
+    assert f"dblend resume {number} --accept-change" in result["error"]["hint"]
+    assert submitter.state(number) == "paused"
+    assert "job-resumed" not in submitter.words(job=number)
+    if not gone:
+        [result] = submitter.change("RESUME", jobs=[number], accept_change=True)["results"]
+        assert result["ok"]
+        worker.work(lambda: submitter.state(number) == "done")
+
+
+@pytest.mark.parametrize("name", ["shot.blend", "kept"])
+def test_resume_goes_on_when_the_submitted_bytes_are_back(submitter, scene, changed_job, name):
+    number, worker, submitted = changed_job
+    scene.with_name(name).write_bytes(submitted)
+    [result] = submitter.change("RESUME", jobs=[number])["results"]
+    assert result["ok"]
+    job = submitter.ask("SHOW", job=number)
+    assert job["job"]["state"] == "active" and job["job"]["error"] is None
+    with open(job["spec"]["kept"], "rb") as kept:
+        assert kept.read() == submitted
+    worker.work(lambda: submitter.state(number) == "done")
+
+
 def test_accepting_a_change_of_a_file_that_is_gone_is_refused(submitter, scene, failed_job):
     number, _ = failed_job
     scene.unlink()
