@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "proto/cleanup.h"
+#include "proto/process.h"
 
 enum { SILENT_WORK_FACTOR = 6, LOOKS = 10 };
 
@@ -50,33 +51,16 @@ bool pulse_check(struct pulse *self, int64_t now_ms)
            now_ms - self->beat_ms >= SILENT_WORK_FACTOR * self->stall_ms;
 }
 
-/* Field of /proc/PID/stat, counted as proc(5) does (the state is 3); -1 when it is not there. */
-static int64_t stat_field(pid_t pid, int field)
-{
-    char path[64];
-    char text[1024];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    CLEANUP(cleanup_file) FILE *file = fopen(path, "re");
-    if (!file || !fgets(text, sizeof text, file)) {
-        return -1;
-    }
-    char *at = strrchr(text, ')'); /* the name before it may hold anything */
-    for (int i = 2; at && i < field; i++) {
-        at = strchr(at + 1, ' ');
-    }
-    return at ? strtoll(at + 1, NULL, 10) : -1;
-}
-
 int64_t pulse_cpu_ms(pid_t pid)
 {
-    int64_t user = stat_field(pid, 14);
-    int64_t system = stat_field(pid, 15);
+    int64_t user = process_field(pid, 14);
+    int64_t system = process_field(pid, 15);
     return user < 0 || system < 0 ? -1 : (user + system) * 1000 / sysconf(_SC_CLK_TCK);
 }
 
 int64_t pulse_start(pid_t pid)
 {
-    return stat_field(pid, 22);
+    return process_field(pid, 22);
 }
 
 int64_t pulse_rss_bytes(pid_t pid)
