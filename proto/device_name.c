@@ -6,6 +6,7 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "proto/log.h"
 
 #define GPU_MAX 1023 /* highest GPU number */
 #define UUID_MAX 80  /* bytes after GPU- */
@@ -231,7 +232,9 @@ static const char *parse_piece(struct piece piece, struct device_spec *out)
 static char *explain(struct piece piece, const char *why)
 {
     int shown = piece.size < 60 ? (int)piece.size : 60;
-    return alloc_format("device \"%.*s\" %s", shown, piece.text, why);
+    char *text = alloc_format("device \"%.*s\" %s", shown, piece.text, why);
+    log_plain(text);
+    return text;
 }
 
 int device_name_parse(const char *text, struct device_spec *out, char **error_text)

@@ -33,8 +33,7 @@ bool log_is_debug(void)
     return atomic_load(&debug_on);
 }
 
-/* What comes from outside must not start a line of its own or reach a terminal's controls. */
-static void make_plain(char *text)
+void log_plain(char *text)
 {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
@@ -53,7 +52,7 @@ __attribute__((format(printf, 2, 0))) static void write_line(const char *level, 
     char line[LINE_BYTES];
     int head = snprintf(line, sizeof line, "%s %s %s ", stamp, program_name, level);
     (void)vsnprintf(line + head, sizeof line - (size_t)head - 1, format, args);
-    make_plain(line);
+    log_plain(line);
     size_t size = strlen(line);
     line[size++] = '\n';
     ssize_t rc = write(STDERR_FILENO, line, size);

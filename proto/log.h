@@ -25,4 +25,8 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Replace control characters by '?': text from outside must not begin a line of its own or reach a
+ * terminal's controls. */
+void log_plain(char *text);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "proto/log.h"
 
 static const struct {
     const char *text;
@@ -117,6 +118,7 @@ int ranges_parse(const char *text, struct ranges *out, char **error_text)
         if (why) {
             int shown = size < SHOWN_BYTES ? (int)size : SHOWN_BYTES;
             *error_text = alloc_format("frames: \"%.*s\" %s", shown, at, why);
+            log_plain(*error_text);
             ranges_clear(&list);
             return RANGES_WRONG;
         }

@@ -59,6 +59,7 @@ static void what_is_no_device_is_said_why(void **state)
     (void)state;
     refuses("", "is no device");
     refuses("CPU", "is no device");
+    refuses("a\n\tb", "\"a??b\" is no device");
     refuses("cpu:", "CPU numbers");
     refuses("cpu:3-1", "end before they begin");
     refuses("cpu:0-", "CPU numbers");

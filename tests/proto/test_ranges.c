@@ -81,6 +81,7 @@ static void what_is_no_frame_list_is_named(void **state)
     refuses("1,", "empty");
     refuses("1,,2", "empty");
     refuses("a", "\"a\"");
+    refuses("1\n\033[2J", "\"1??[2J\""); /* one line, and no controls of a terminal */
     refuses("1,Start", "\"Start\"");
     refuses("5-1", "ends before it begins");
     refuses("-1--5", "ends before it begins");
