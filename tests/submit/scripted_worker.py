@@ -119,7 +119,8 @@ class Worker:
 
     def take(self, answer):
         if answer["t"] == "READY-AGAIN":
-            return self.ready()
+            self.left = self.leaving  # a session that is gone need not be ended
+            return None if self.left else self.ready()
         if answer["t"] == "REFUSED":
             sys.exit(f"refused: {answer}")
         if answer.get("seq") != self.seq:
@@ -249,15 +250,18 @@ class Worker:
             told = self.listen(ready, wake)
             if self.socket in ready:
                 self.take(msgpack.unpackb(self.socket.recv()))
-            if self.work() or told:
-                self.leaving = bool(self.stop and not self.holding)
+            if (self.work() or told) and not self.leaving:
+                self.leaving = bool(self.session and self.stop and not self.holding)
                 self.sync() if self.session else self.ready()
-            elif self.leaving and time.monotonic() - self.sent > 1:
-                break  # nobody answers the last word
-            elif time.monotonic() - self.sent > 3:
+            elif (self.leaving or self.stop and not self.session) and self.silence_s() > 1:
+                break  # nobody answers
+            elif self.silence_s() > 3:
                 self.connect()
                 self.sync() if self.session else self.ready()
         return 0
+
+    def silence_s(self):
+        return time.monotonic() - self.sent
 
     def listen(self, ready, wake):
         """Signals and the owner; True if they change something."""
