@@ -61,6 +61,7 @@
     {                                                                                              \
         .key = (k), .type = FIELD_MAPS, .shape = &(s), .max = (most)                               \
     }
+#define INTS_OPT(k, most) FIELD_OPT(k, FIELD_INTS, most)
 #define MAPS_OPT(k, s, most)                                                                       \
     {                                                                                              \
         .key = (k), .type = FIELD_MAPS, .shape = &(s), .max = (most), .optional = true             \
@@ -93,6 +94,8 @@ enum {
     SUBMIT_MAX = 256,
     JOBS_MAX = 4096,
     PAGE_MAX = 4000,
+    LOOK_MAX = 256,
+    LIVE_MAX = 4096,
     PARK_MAX_MS = 10000,
 };
 
@@ -109,6 +112,7 @@ static const char *const drains[] = { "", "soft", "now", NULL };
 static const char *const settlements[] = { "accepted", "stale", NULL };
 static const char *const roles[] = { "farm", "render", NULL };
 static const char *const unbaked_words[] = { "order", "refuse", "allow", NULL };
+static const char *const wrong_codes[] = { "gone", "broken", "changed", NULL };
 static const char *const frame_words[] = { "current", "start", "end", NULL };
 
 /* PROTOCOL.md 3.1 */
@@ -142,11 +146,15 @@ static const struct message_field inspected_fields[] = {
     MAP("found", found_shape), MAPS("questions", trouble_shape, TROUBLES_MAX),
     MAPS("warnings", trouble_shape, TROUBLES_MAX), END
 };
+SHAPE(wrong_shape, FRAME("frame"), WORD("code", wrong_codes), STR("text"));
+static const struct message_field swept_fields[] = { MAPS_OPT("wrong", wrong_shape, LOOK_MAX),
+                                                     FRAME_OPT("last"), END };
 static const struct message_choice report_choices[] = {
     { "started", started_fields },     { "finished", finished_fields },
     { "kept", kept_fields },           { "taken", taken_fields },
     { "error", error_fields },         { "returned", returned_fields },
-    { "inspected", inspected_fields }, { NULL, NULL },
+    { "inspected", inspected_fields }, { "swept", swept_fields },
+    { NULL, NULL },
 };
 static const struct message_field report_fields[] = { ID("claim"), WORD("what", reports_whats),
                                                       BOOL_OPT("log"), END };
@@ -237,10 +245,15 @@ static const struct message_field grant_fields[] = {
 };
 static const struct message_field grant_render_fields[] = { FRAME("frame"), BOOL("again"), END };
 static const struct message_field grant_about_fields[] = { MAP("about", description_shape), END };
+SHAPE(look_shape, FRAME("frame"), MAPS("files", file_shape, FILES_MAX));
+static const struct message_field grant_sweep_fields[] = {
+    MAP("about", description_shape), INTS_OPT("live", LIVE_MAX),
+    MAPS_OPT("look", look_shape, LOOK_MAX), BOOL_OPT("ends"), END
+};
 static const struct message_choice grant_choices[] = {
     { "render", grant_render_fields },
     { "inspect", grant_about_fields },
-    { "sweep", grant_about_fields },
+    { "sweep", grant_sweep_fields },
     { NULL, NULL },
 };
 static const struct message_shape grant_shape = { .fields = grant_fields,
@@ -275,6 +288,7 @@ SHAPE(pause_shape, KEY, INTS("jobs", JOBS_MAX), STR_OPT("owner"));
 SHAPE(resume_shape, KEY, INTS("jobs", JOBS_MAX), BOOL_OPT("accept_change"), STR_OPT("owner"));
 SHAPE(jobs_shape, KEY, INTS("jobs", JOBS_MAX));
 SHAPE(retry_shape, KEY, INTS("jobs", JOBS_MAX), BOOL_OPT("all"));
+SHAPE(verify_shape, KEY, INTS("jobs", JOBS_MAX), BOOL_OPT("requeue"));
 SHAPE(priority_shape, KEY, ID("job"), INT("priority", 0, 100));
 SHAPE(accept_shape, KEY, ID("job"), MAP("options", message_options_shape));
 SHAPE(clear_shape, KEY);
@@ -304,6 +318,7 @@ const struct message_type message_types[] = {
     { MESSAGE_FROM_SUBMITTER, "CANCEL", &jobs_shape },
     { MESSAGE_FROM_SUBMITTER, "REMOVE", &jobs_shape },
     { MESSAGE_FROM_SUBMITTER, "RETRY", &retry_shape },
+    { MESSAGE_FROM_SUBMITTER, "VERIFY", &verify_shape },
     { MESSAGE_FROM_SUBMITTER, "PRIORITY", &priority_shape },
     { MESSAGE_FROM_SUBMITTER, "ACCEPT", &accept_shape },
     { MESSAGE_FROM_SUBMITTER, "CLEAR", &clear_shape },
