@@ -24,8 +24,13 @@ in flight; answers come in any order and repeat `id`. PYTHON must have OpenImage
     -> {"do":"survey","id","outputs":[OUTPUT],"frames":[first,last,step,...],"digest","stamped",
         "blend_mtime_ns","width","height","known"?}
     <- {"id","is":"survey","same":N,"other":N,"unknown":N,"first":"path or empty"}
-    -> {"do":"sweep","id","farm"?,"claim"?,"kept"?,"cache_link"?,"outputs":[OUTPUT]}
-    <- {"id","is":"swept","warnings":[]}             `claim`: only lower claims' files are dead
+    -> {"do":"sweep","id","farm"?,"claim"?,"live"?,"kept"?,"cache_link"?,"outputs":[OUTPUT]}
+    <- {"id","is":"swept","warnings":[]}             `claim`: only lower claims' files are dead,
+                                                     and of those not the ones in `live`
+    -> {"do":"sweep","id","claim","look":[{"frame","files":[FILE]}],"digest"}
+    <- {"id","is":"swept","warnings":[],"wrong":[{"frame","code","text"}],"last":N}
+                                                     gone, broken or changed; looked at up to
+                                                     and with frame N; nothing is removed
 
 FRAME: "files":[{"path","view","width","height"}] final names, `view` the suffix of the view in the
 name ("" for one file a frame), size in pixels (0: unknown); "digest": the stamp
@@ -37,7 +42,7 @@ ERROR: {"id","is":"error","code","text","hint"}: disk-full, output-unwritable, b
 no-picture, script-error.
 
 When the socket ends, or on TERM, everything that is not proven is given up, and prove.py leaves.
-Looks and takes run in the main thread; proofs, surveys and sweeps in one other.
+Looks and takes run in the main thread, proofs in one other, surveys and sweeps in a third.
 """
 
 import argparse
@@ -58,10 +63,11 @@ import OpenImageIO as oiio  # noqa: E402 (the path must be set first)
 from prove_parts import claims, sweeping, temps  # noqa: E402
 
 _TOUCH_S = 60.0
+_FOLDER_END_S = 1.0  # a look over thousands of pictures holds nothing: it may be cut off
 
 
 class Prover:
-    """The claims in our hands and the two threads that work on them."""
+    """The claims in our hands and the threads that work on them."""
 
     def __init__(self, connection):
         self._connection = connection
@@ -69,24 +75,30 @@ class Prover:
         self._me = None
         self._claims = {}
         self._held = threading.Lock()
-        self._slow = queue.SimpleQueue()
-        self._slow_thread = threading.Thread(target=self._work, name="proofs", daemon=True)
+        self._proofs = _Line("proofs", self._carry_out)
+        self._folders = _Line("folders", self._carry_out)
         self._ending = threading.Event()
         self._verbs = {
             "hello": self._hello,
             "look": self._look,
             "take": self._take,
             "give-up": self._give_up,
-            "prove": self._later,
-            "survey": self._later,
-            "sweep": self._later,
+            "prove": self._proofs.put,
+            "survey": self._folders.put,
+            "sweep": self._folders.put,
+        }
+        self._slow_verbs = {
+            "prove": self._prove,
+            "survey": sweeping.survey,
+            "sweep": self._sweep,
         }
 
     # -- the talk -------------------------------------------------------------------------------
 
     def serve(self):
         """Answers until the socket ends or a TERM comes; then gives up what is not proven."""
-        self._slow_thread.start()
+        self._proofs.start()
+        self._folders.start()
         threading.Thread(target=self._touch, name="toucher", daemon=True).start()
         wakeup = _catch_term()
         rest = bytearray()
@@ -174,18 +186,10 @@ class Prover:
         with self._held:
             return self._claims.pop(number, None)
 
-    def _later(self, request):
-        self._slow.put(request)
+    # -- the threads of what takes time ---------------------------------------------------------
 
-    # -- the thread of what takes time ----------------------------------------------------------
-
-    def _work(self):
-        verbs = {"prove": self._prove, "survey": sweeping.survey, "sweep": self._sweep}
-        while True:
-            request = self._slow.get()
-            if request is None:
-                return
-            self._send(request, self._guard(verbs[request["do"]], request))
+    def _carry_out(self, request):
+        self._send(request, self._guard(self._slow_verbs[request["do"]], request))
 
     def _prove(self, request):
         with self._held:
@@ -217,15 +221,38 @@ class Prover:
     def _leave(self):
         """Lets the running proof end, forgets the others, gives up what is held."""
         self._ending.set()
-        while True:
-            try:
-                self._slow.get_nowait()
-            except queue.Empty:
-                break
-        self._slow.put(None)
-        self._slow_thread.join()
+        self._folders.end(_FOLDER_END_S)
+        self._proofs.end()
         for claim in list(self._claims.values()):
             claim.give_up()
+
+
+class _Line:
+    """Requests that wait, and the thread that carries them out one after the other."""
+
+    def __init__(self, name, carry_out):
+        self._carry_out = carry_out
+        self._waiting = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self.start = self._thread.start
+        self.put = self._waiting.put
+
+    def _work(self):
+        while True:
+            request = self._waiting.get()
+            if request is None:
+                return
+            self._carry_out(request)
+
+    def end(self, most_s=None):
+        """Forgets what waits, and lets what runs come to its end, if that is not too far."""
+        while True:
+            try:
+                self._waiting.get_nowait()
+            except queue.Empty:
+                break
+        self._waiting.put(None)
+        self._thread.join(most_s)
 
 
 def _fault(text):

@@ -4,7 +4,9 @@ import bisect
 import os
 import re
 
-from . import claims, looking, pictures, temps
+from . import claims, last_look, looking, pictures, temps
+
+LIVE_MOST = 4096  # live claims that a sweep is told of; of later ones it knows nothing
 
 _NUMBER = re.compile(r"-?\d+")
 
@@ -89,25 +91,57 @@ def _kind(path, request):
 
 
 def sweep(request, me, held):
+    """One piece of work over an output: with `look` a look at proven pictures, else a clearing.
+
+    `held`: claims that this prover holds now.
+    """
+    if request.get("look"):
+        return last_look.look_again(request)
+    return _clear(request, me, held)
+
+
+def _clear(request, me, held):
     """Removes the kept .blend and this farm's dead temporary files; returns problems as warnings.
 
-    `held`: claims that this prover holds now. With `claim` in the request only lower claims are
-    dead. What names a live worker of this host is spared: another job may render there by now.
+    With `claim` in the request only lower claims are dead, and of those not the ones in `live`.
+    Where nobody says which claims live, what names a live worker of this host is spared.
     """
     problems = []
     farm = request.get("farm") or me.farm
-    limit = request.get("claim")
+    dead = _Dead(request, me, held)
     for path, is_right in ((request.get("cache_link"), os.path.islink),
                            (request.get("kept"), lambda path: ".%s." % farm in path)):
         if path and is_right(path):
             _remove(path, problems)
     for output in request.get("outputs") or ():
-        for temp in _dead_temps(output, farm):
-            if temp.claim in held or (limit is not None and temp.claim >= limit):
-                continue
-            if not temps.is_of_live_worker(temp.path, me):
-                _clean(temp, me, problems)
+        for stray in _strays(output, farm):
+            if dead.is_dead(stray):
+                _clean(stray, me, dead, problems)
     return {"is": "swept", "warnings": problems}
+
+
+class _Dead:
+    """Which temporary files nobody will ever publish, as far as a sweep was told."""
+
+    def __init__(self, request, me, held):
+        live = request.get("live")
+        self._me = me
+        self._farm = request.get("farm") or me.farm
+        self._limit = request.get("claim")
+        self._live = None if live is None else frozenset(live)
+        self._held = held
+        if live and len(live) >= LIVE_MOST:
+            self._limit = min(max(live), self._limit or max(live))
+
+    def is_dead(self, temp):
+        """True when it is of this farm and its claim has ended, or its maker is gone for good."""
+        if temp.farm != self._farm:
+            return temps.is_dead(temp, self._me, 0)
+        if temp.claim in self._held or (self._limit is not None and temp.claim >= self._limit):
+            return False
+        if self._live is not None:
+            return temp.claim not in self._live
+        return not temps.is_of_live_worker(temp.path, self._me)
 
 
 def _remove(path, problems):
@@ -124,15 +158,16 @@ def _remove(path, problems):
 class _Stray:
     """A temporary file of this farm, with the final name that it was for."""
 
-    def __init__(self, path, claim, final, view, is_aside):
+    def __init__(self, path, farm, claim, final, view, is_aside):
         self.path = path
+        self.farm = farm
         self.claim = claim
         self.final = final
         self.view = view
         self.is_aside = is_aside
 
 
-def _dead_temps(output, farm):
+def _strays(output, farm):
     """This farm's temporary files beside the names of one output."""
     folder = os.path.dirname(output["head"])
     view = output.get("view") or ""
@@ -151,27 +186,32 @@ def _dead_temps(output, farm):
         final = next((base + end for end in (extension, "") if frame_of(base + end, output)
                       is not None), None)
         if final is not None:
-            yield _Stray(os.path.join(folder, name), int(claim), os.path.join(folder, final),
-                         view, is_aside)
+            yield _Stray(os.path.join(folder, name), farm, int(claim),
+                         os.path.join(folder, final), view, is_aside)
 
 
-def _clean(stray, me, problems):
+def _clean(stray, me, dead, problems):
     """Removes one dead temporary file, and the placeholder that it left; an aside goes back."""
     if stray.is_aside:
-        if os.path.getsize(stray.path) > 0:
-            claims.put_back(stray.path, stray.final)
-        else:
+        if _is_empty(stray.path):
             _remove(stray.path, problems)
+        elif os.path.lexists(stray.path):
+            claims.put_back(stray.path, stray.final)
         return
     others = [temp for temp in temps.beside(stray.final, stray.view) if temp.path != stray.path]
-    alone = all(temps.is_dead(temp, me, stray.claim + 1) for temp in others)
-    if alone and _is_empty(stray.final):
+    if all(dead.is_dead(temp) for temp in others) and _is_empty(stray.final):
         try:
-            claims.take_away(stray.final, lambda status: status.st_size == 0, me.farm, stray.claim)
+            claims.take_away(stray.final, lambda status: _is_left(status, stray), me.farm,
+                             stray.claim)
         except OSError as error:
             problems.append({"code": "output-unwritable",
                              "text": "%s: %s" % (stray.final, error.strerror), "hint": ""})
     _remove(stray.path, problems)
+
+
+def _is_left(status, stray):
+    """True for a placeholder that nobody has inherited: who does unlinks the dead file first."""
+    return status.st_size == 0 and os.path.lexists(stray.path)
 
 
 def _is_empty(path):

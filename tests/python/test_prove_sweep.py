@@ -7,7 +7,11 @@ import time
 
 import pytest
 
-from python_side import DIGEST, FARM, OTHER_DIGEST, names_in, picture
+from python_side import DIGEST, FARM, OTHER_DIGEST, REPO, names_in, picture
+
+sys.path.insert(0, str(REPO / "python"))
+
+from prove_parts import claims, sweeping, temps  # noqa: E402
 
 OTHER_FARM = "fedcba9876543210"
 
@@ -134,6 +138,73 @@ def test_a_sweep_never_touches_a_picture(provers, out):
     assert sweep(provers(), out, claim=2) == []
     assert names_in(out) == ["f_0001.png"]
     assert (out / "f_0001.png").read_bytes() == data
+
+
+def test_a_sweep_that_knows_what_lives_spares_nothing_else(provers, out):
+    """A worker that was stopped for longer than its lease lives, but its claim does not."""
+    worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    stopped = provers(pid=worker.pid)
+    for claim in (1, 2, 3):
+        assert stopped.take(claim, out / f"f_000{claim}.png")["is"] == "mine"
+    sweeper = provers()
+    assert sweep(sweeper, out, claim=9) == []
+    assert len(names_in(out)) == 6  # who is not told spares what a live process made
+    assert sweep(sweeper, out, claim=3, live=[2]) == []
+    assert names_in(out) == sorted([f".f_0002.{FARM}.2.png", "f_0002.png",
+                                    f".f_0003.{FARM}.3.png", "f_0003.png"])
+    picture(out / f".f_0001.{FARM}.1.png")
+    assert stopped.prove(1)["is"] == "fenced"
+    assert names_in(out)[-1] == "f_0003.png" and "f_0001.png" not in names_in(out)
+    worker.communicate(b"\n")
+
+
+def test_a_sweep_leaves_the_placeholder_of_another_who_is_at_it(provers, out):
+    """A dead temporary file explains a placeholder only where no living one lies beside it."""
+    dead, other = provers(), provers(farm=OTHER_FARM)
+    dead.take(1, out / "f_0001.png")
+    dead.kill()
+    (out / "f_0001.png").unlink()
+    assert other.take(7, out / "f_0001.png")["is"] == "mine"
+    before = names_in(out)
+    assert sweep(provers(), out, claim=9, live=[]) == []
+    assert names_in(out) == sorted(set(before) - {f".f_0001.{FARM}.1.png"})
+
+
+def test_a_sweep_leaves_a_placeholder_that_nothing_explains(provers, out):
+    """An artist's Blender with placeholders made it."""
+    out.mkdir()
+    (out / "f_0001.png").write_bytes(b"")
+    assert sweep(provers(), out, claim=9, live=[]) == []
+    assert names_in(out) == ["f_0001.png"]
+
+
+def test_a_placeholder_that_was_inherited_meanwhile_stays(provers, out, monkeypatch):
+    """Who inherits unlinks the dead file first: then the sweep puts the placeholder back."""
+    dead = provers()
+    dead.take(1, out / "f_0001.png")
+    dead.kill()
+    real = claims.take_away
+
+    def inherited_first(path, is_expected, farm, claim):
+        os.unlink(out / f".f_0001.{FARM}.1.png")
+        return real(path, is_expected, farm, claim)
+
+    monkeypatch.setattr(claims, "take_away", inherited_first)
+    me = temps.Me(FARM, "test-host", 1, 1)
+    sweeping.sweep({"outputs": outputs(out), "claim": 9, "live": []}, me, set())
+    assert names_in(out) == ["f_0001.png"]
+
+
+def test_of_more_live_claims_than_can_be_told_the_later_ones_are_spared(provers, out):
+    dead = provers()
+    for claim in (1, 5000, 9000):
+        dead.take(claim, out / f"f_{claim:04d}.png")
+    dead.kill()
+    live = list(range(2, 8194, 2))
+    assert len(live) == 4096
+    assert sweep(provers(), out, claim=10000, live=live) == []
+    assert names_in(out) == sorted([f".f_5000.{FARM}.5000.png", "f_5000.png",
+                                    f".f_9000.{FARM}.9000.png", "f_9000.png"])
 
 
 def test_a_sweep_of_views(provers, out):
