@@ -126,7 +126,7 @@ static void after_death(prover_t *self, int64_t now_ms, const char *why)
     self->pause_ms *= 2;
     self->pause_ms = self->pause_ms > PROVER_PAUSE_MAX_MS ? PROVER_PAUSE_MAX_MS : self->pause_ms;
     if (was_ready) {
-        self->calls.died(self->calls.ctx);
+        self->calls.died(self->calls.ctx, why);
     }
 }
 

@@ -34,7 +34,7 @@ struct prover_calls {
     void *ctx;
     void (*ready)(void *ctx);                        /* it takes requests now */
     void (*answer)(void *ctx, const json_t *answer); /* {"id", "is", ...} */
-    void (*died)(void *ctx);                         /* every request in flight is lost */
+    void (*died)(void *ctx, const char *how);        /* every request in flight is lost */
     void (*broken)(void *ctx); /* no interpreter has what it needs: it never will */
 };
 

@@ -52,6 +52,7 @@ struct task {
     json_t *paths;       /* owned reference or NULL: temporary files, one a view */
     int64_t request;     /* id of the request to the prover that is under way; 0: none */
     int64_t proof;       /* id of its `prove`, which may answer while it is given up */
+    int deaths;          /* of provers that were asked about it and did not answer */
     bool without_prover; /* giving up: the prover that held it is dead */
     bool stopping;       /* giving up: Blender has to be stopped first */
     char *path;          /* owned or NULL: the temporary file */

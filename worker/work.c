@@ -88,7 +88,7 @@ void work_end(work_t *self, struct task *task, json_t *report)
     self->ports.tell(self->ports.ctx);
 }
 
-static bool has_files(const struct task *task)
+bool work_has_files(const struct task *task)
 {
     return task->kind == TASK_RENDER && task->state >= TASK_TAKING && task->state <= TASK_PROVING;
 }
@@ -104,7 +104,7 @@ void work_give_up(work_t *self, struct task *task, json_t *report, int64_t now_m
         json_decref(report);
         return;
     }
-    if (has_files(task)) {
+    if (work_has_files(task)) {
         task->stopping = task->state == TASK_RENDERING &&
                          self->ports.blender_state(self->ports.ctx) == BLENDER_RENDERING;
         task->last_report = report;
@@ -268,58 +268,7 @@ void work_answered(work_t *self, int want, size_t grants)
     self->asked_idle = false;
 }
 
-/* ---- what the children say ---- */
-
-void work_ask(work_t *self, struct task *task, json_t *request)
-{
-    task->request = ++self->requests;
-    json_object_set_new(request, "id", json_integer(task->request));
-    json_object_set_new(request, "claim", json_integer(task->claim));
-    self->ports.prover_ask(self->ports.ctx, request);
-}
-
-void work_prover_answer(work_t *self, const json_t *answer, int64_t now_ms)
-{
-    int64_t id = msg_int_or(answer, "id", 0);
-    struct task *task = self->tasks;
-    while (task && task->request != id && task->proof != id) {
-        task = task->next;
-    }
-    if (!task || id == 0) {
-        return; /* its claim has ended meanwhile */
-    }
-    if (task->request == id) {
-        task->request = 0;
-    }
-    if (task->kind == TASK_RENDER) {
-        frame_prover_answer(self, task, answer, now_ms);
-    } else {
-        inspect_prover_answer(self, task, answer, now_ms);
-    }
-}
-
-/* What it held is lost; what it was only asked is asked again. */
-void work_prover_died(work_t *self, int64_t now_ms)
-{
-    struct task *next = NULL;
-    for (struct task *task = self->tasks; task; task = next) {
-        next = task->next;
-        task->request = 0;
-        if (task->state == TASK_LOOKING || task->state == TASK_SWEEPING) {
-            work_move(self, task, TASK_NEW, now_ms);
-        } else if (has_files(task)) {
-            json_t *report = report_new(task->claim, "returned");
-            if (task->state == TASK_PROVING) {
-                /* A picture that kills the prover each time must not be rendered for ever. */
-                json_object_set_new(report, "charge", json_true());
-            }
-            task->without_prover = true;
-            work_give_up(self, task, report, now_ms);
-        } else if (task->state == TASK_GIVING_UP) {
-            task->without_prover = true;
-        }
-    }
-}
+/* ---- what Blender says ---- */
 
 static struct task *task_in(const work_t *self, enum task_state state)
 {

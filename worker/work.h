@@ -75,7 +75,7 @@ void work_drain(work_t *self, bool now, int64_t now_ms);
 
 /* The children's answers. */
 void work_prover_answer(work_t *self, const json_t *answer, int64_t now_ms);
-void work_prover_died(work_t *self, int64_t now_ms);
+void work_prover_died(work_t *self, const char *how, int64_t now_ms); /* "signal 9" */
 void work_blender_answer(work_t *self, const json_t *answer, int64_t now_ms);
 void work_blender_ended(work_t *self, const struct blender_end *end, int64_t now_ms);
 void work_source_answer(work_t *self, const struct source_answer *answer, int64_t now_ms);

@@ -3,8 +3,8 @@
 
 /*
  * work_parts - what the parts of worker/work share: work.c (claims, what next), work_told.c (what
- * the broker is told), work_open.c (the
- * file of a job), work_frame.c (a frame), work_inspect.c (inspections and sweeps)
+ * the broker is told), work_open.c (the file of a job), work_frame.c (a frame), work_inspect.c
+ * (inspections and sweeps), work_prover.c (what the prover answers, and its death)
  */
 
 #include "worker/task.h"
@@ -71,8 +71,8 @@ void work_fail(work_t *self, struct task *task, const struct blender_end *why, b
 
 void work_move(work_t *self, struct task *task, enum task_state to, int64_t now_ms);
 
-/* Ask the prover about a task; adds id and claim. Takes request. */
-void work_ask(work_t *self, struct task *task, json_t *request);
+/* Lies something in the output folder for it? */
+bool work_has_files(const struct task *task);
 
 /* Keep what Blender printed since the last mark as the task's log. */
 void work_take_log(work_t *self, struct task *task);
@@ -86,6 +86,9 @@ char *work_digest(const json_t *found, const struct blender_info *info);
 
 /* Is scripts running in the job's file allowed? */
 bool work_option(const json_t *about, const char *key);
+
+/* work_prover.c: ask the prover about a task; adds id and claim. Takes request. */
+void work_ask(work_t *self, struct task *task, json_t *request);
 
 /* work_open.c: bring the task's file into Blender. True when it is there already. */
 bool open_for(work_t *self, struct task *task, int64_t now_ms);

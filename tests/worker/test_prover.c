@@ -29,6 +29,7 @@ struct bench {
     int readies, answers, deaths, breaks;
     int until_readies, until_answers, until_deaths, until_breaks;
     bool until_gone;
+    char how[64]; /* of the last death */
     bool ticking; /* the prover gets its turn, as in the worker's loop */
 };
 
@@ -43,9 +44,11 @@ static void answers(void *ctx, const json_t *answer)
     ((struct bench *)ctx)->answers++;
 }
 
-static void dies(void *ctx)
+static void dies(void *ctx, const char *how)
 {
-    ((struct bench *)ctx)->deaths++;
+    struct bench *bench = ctx;
+    bench->deaths++;
+    assert_true(snprintf(bench->how, sizeof bench->how, "%s", how) > 0);
 }
 
 static void breaks(void *ctx)
@@ -167,6 +170,7 @@ static void its_death_is_told_and_it_comes_again_after_a_pause(void **state)
     ask(bench, "die");
     bench->until_deaths = 1;
     run(bench);
+    assert_non_null(strstr(bench->how, "7"));
     assert_false(prover_ready(bench->prover, 0));
     int64_t start_ms = prover_tick(bench->prover, true, 0);
     assert_true(start_ms > 0 && !prover_running(bench->prover));

@@ -262,6 +262,28 @@ static void expect_reports(const struct bench *bench, const char *expected)
     assert_string_equal(text, expected);
 }
 
+/* The error of a claim has this code, and these words in its text. */
+static void expect_error(const struct bench *bench, int64_t claim, const char *code,
+                         const char *words)
+{
+    struct reports_log logs[REPORTS_LOGS_A_MESSAGE];
+    size_t log_count = 0;
+    json_t *message = reports_message(bench->reports, logs, &log_count);
+    size_t i = 0;
+    json_t *report = NULL;
+    bool found = false;
+    json_array_foreach(message, i, report)
+    {
+        if (int_of(report, "claim") == claim && strcmp(text_of(report, "what"), "error") == 0) {
+            assert_string_equal(text_of(report, "code"), code);
+            assert_non_null(strstr(text_of(report, "text"), words));
+            found = true;
+        }
+    }
+    json_decref(message);
+    assert_true(found);
+}
+
 static void a_frame_goes_its_whole_way(void **state)
 {
     struct bench *bench = *state;
@@ -473,7 +495,7 @@ static void a_dead_prover_returns_what_it_held(void **state)
     render_first(bench, 1, 1);
     grant(bench, 2, 2);
     bench->prover_is_ready = false;
-    work_prover_died(bench->work, 5);
+    work_prover_died(bench->work, "signal 9", 5);
     (void)work_step(bench->work, 5);
     assert_int_equal(bench->restarts, 1);
     expect_reports(bench, "started 1; ");
@@ -483,6 +505,39 @@ static void a_dead_prover_returns_what_it_held(void **state)
     bench->prover_is_ready = true;
     (void)work_step(bench->work, 7);
     assert_string_equal(bench->asks_text, "look 1; take 1; look 2; look 2; ");
+}
+
+static void a_picture_that_kills_the_prover_is_an_attempt(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    blender_says(bench, "rendered");
+    grant(bench, 2, 2);
+    prover_says(bench, "render");
+    prover_says(bench, "mine");
+    blender_says(bench, "rendered");
+    bench->prover_is_ready = false;
+    work_prover_died(bench->work, "signal 11", 5);
+    (void)work_step(bench->work, 5);
+    /* Frame 2 only waited for its turn. */
+    expect_reports(bench, "started 1; started 2; error 1; returned 2; ");
+    expect_error(bench, 1, "crashed", "signal 11");
+    assert_int_equal(bench->restarts, 0);
+}
+
+static void a_look_that_kills_each_prover_ends_as_an_error(void **state)
+{
+    struct bench *bench = *state;
+    grant(bench, 1, 1);
+    for (int deaths = 1; deaths <= 3; deaths++) {
+        expect_reports(bench, "");
+        assert_int_equal(bench->asks, deaths);
+        work_prover_died(bench->work, "signal 11", 5);
+        (void)work_step(bench->work, 5);
+    }
+    expect_reports(bench, "error 1; ");
+    expect_error(bench, 1, "crashed", "signal 11");
+    assert_true(work_empty(bench->work));
 }
 
 static void a_job_without_more_frames_is_returned(void **state)
@@ -569,6 +624,8 @@ int main(void)
         BENCH(draining_returns_later_grants),
         BENCH(a_grant_that_comes_twice_is_held_once),
         BENCH(a_dead_prover_returns_what_it_held),
+        BENCH(a_picture_that_kills_the_prover_is_an_attempt),
+        BENCH(a_look_that_kills_each_prover_ends_as_an_error),
         BENCH(a_job_without_more_frames_is_returned),
         BENCH(a_grant_of_a_job_without_description_is_returned),
         BENCH(blender_that_grew_is_ended_between_frames),
