@@ -79,7 +79,8 @@ static void keep_first(void *arg, const char *text)
 }
 
 /* Is this a ledger, and one that we know? *version is 0 for a new file. */
-static int check_version(store_t *self, const char *path, int64_t *version, char **text)
+static int check_version(store_t *self, const char *path, enum store_mode mode, int64_t *version,
+                         char **text)
 {
     int64_t application = 0;
     int64_t tables = 0;
@@ -103,6 +104,13 @@ static int check_version(store_t *self, const char *path, int64_t *version, char
             "%s: the ledger was written by a newer dblend (version %d, this "
             "program knows %d); use that one",
             path, (int)*version, store_schema_version());
+        return STORE_REFUSED;
+    }
+    if (mode == STORE_LOOK && *version < store_schema_version()) {
+        *text = alloc_format(
+            "%s: the ledger was written by an older dblend (version %d); a broker that starts on "
+            "it brings it up to date",
+            path, (int)*version);
         return STORE_REFUSED;
     }
     return 0;
@@ -178,7 +186,7 @@ static int set_up(store_t *self, const char *path, enum store_mode mode, char **
     }
     int64_t version = 0;
     if (rc == 0) {
-        rc = check_version(self, path, &version, text);
+        rc = check_version(self, path, mode, &version, text);
     }
     if (rc == 0 && mode == STORE_SERVE) {
         rc = check_pages(self, path, text);

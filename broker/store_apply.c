@@ -155,6 +155,16 @@ static int put_event(store_t *self, int64_t id, const struct change_event *event
     return sql_run(stmt);
 }
 
+static int put_worker(store_t *self, const char *id, const struct queue_process *process)
+{
+    sqlite3_stmt *stmt = self->stmt[STMT_PUT_WORKER];
+    sql_bind_text(stmt, 1, id);
+    sql_bind_int(stmt, 2, process->pid);
+    sql_bind_int(stmt, 3, process->start);
+    sql_bind_int(stmt, 4, process->boot);
+    return sql_run(stmt);
+}
+
 static int put_request(store_t *self, const struct store_request *request)
 {
     sqlite3_stmt *stmt = self->stmt[STMT_PUT_REQUEST];
@@ -181,6 +191,11 @@ static int put_change(store_t *self, const struct change *change, int64_t *last_
         return sql_run(self->stmt[STMT_DELETE_FRAME]);
     case CHANGE_META:
         return 0; /* put_metas */
+    case CHANGE_WORKER_PUT:
+        return put_worker(self, change->as.worker.id, &change->as.worker.process);
+    case CHANGE_WORKER_DELETE:
+        sql_bind_text(self->stmt[STMT_DELETE_WORKER], 1, change->as.worker.id);
+        return sql_run(self->stmt[STMT_DELETE_WORKER]);
     case CHANGE_EVENT:
         *last_event += 1;
         return put_event(self, *last_event, &change->as.event);

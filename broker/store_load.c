@@ -209,6 +209,25 @@ static int load_frames(store_t *self, queue_t *queue, char **text)
     return sql_fault(step);
 }
 
+static int load_workers(store_t *self, queue_t *queue)
+{
+    CLEANUP(sql_finalize) sqlite3_stmt *stmt = NULL;
+    int rc = sql_prepare(self->db, "SELECT id, pid, start, boot FROM worker", &stmt);
+    if (rc < 0) {
+        return rc;
+    }
+    int step = 0;
+    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct queue_process process = {
+            .pid = sqlite3_column_int64(stmt, 1),
+            .start = sqlite3_column_int64(stmt, 2),
+            .boot = sqlite3_column_int64(stmt, 3),
+        };
+        queue_load_worker(queue, sql_column_text(stmt, 0), &process);
+    }
+    return sql_fault(step);
+}
+
 int store_load(store_t *self, queue_t *queue, char **text)
 {
     int rc = load_meta(self, queue);
@@ -217,6 +236,9 @@ int store_load(store_t *self, queue_t *queue, char **text)
     }
     if (rc == 0) {
         rc = load_frames(self, queue, text);
+    }
+    if (rc == 0) {
+        rc = load_workers(self, queue);
     }
     if (rc == -EUCLEAN) {
         *text = alloc_text(sqlite3_errmsg(self->db));

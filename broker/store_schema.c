@@ -91,6 +91,12 @@ static const char *const steps[] = {
     " size INTEGER NOT NULL,"
     " mtime_ns INTEGER NOT NULL,"
     " inode INTEGER NOT NULL) WITHOUT ROWID;",
+    /* 2: whether a worker whose claims are live can still exist */
+    "CREATE TABLE worker("
+    " id TEXT PRIMARY KEY NOT NULL,"
+    " pid INTEGER NOT NULL,"
+    " start INTEGER NOT NULL," /* proc(5), starttime */
+    " boot INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 enum { STEPS = sizeof steps / sizeof steps[0] };
@@ -119,6 +125,9 @@ const char *const store_stmt_text[STMTS] = {
         " coalesce(?17, (SELECT proof FROM frame WHERE job = ?1 AND number = ?2)), ?18)",
     [STMT_DELETE_FRAME] = "DELETE FROM frame WHERE job = ?1 AND number = ?2",
     [STMT_PUT_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
+    [STMT_PUT_WORKER] =
+        "INSERT OR REPLACE INTO worker(id, pid, start, boot) VALUES(?1, ?2, ?3, ?4)",
+    [STMT_DELETE_WORKER] = "DELETE FROM worker WHERE id = ?1",
     [STMT_PUT_EVENT] =
         "INSERT OR REPLACE INTO event(id, at, event, job, frame, worker, text)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",

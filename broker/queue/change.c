@@ -61,6 +61,15 @@ void change_meta(queue_t *self, const char *key, int64_t value)
     change->as.meta.value = value;
 }
 
+void change_worker(queue_t *self, const char *id, const struct queue_process *process)
+{
+    struct change *change = add(self, process ? CHANGE_WORKER_PUT : CHANGE_WORKER_DELETE, 0);
+    change->as.worker.id = id;
+    if (process) {
+        change->as.worker.process = *process;
+    }
+}
+
 struct event_place event_of(const struct job *job, const char *worker)
 {
     return (struct event_place){ job ? job->row.job : 0, EVENT_NO_FRAME, worker };
@@ -136,6 +145,8 @@ static void release(struct change *change)
     case CHANGE_JOB_DELETE:
     case CHANGE_FRAME_DELETE:
     case CHANGE_META:
+    case CHANGE_WORKER_PUT:
+    case CHANGE_WORKER_DELETE:
         break;
     }
 }

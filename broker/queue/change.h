@@ -14,14 +14,17 @@
 
 #include "broker/queue/frame.h"
 #include "broker/queue/job.h"
+#include "broker/queue/session.h"
 
 enum change_kind {
-    CHANGE_JOB_PUT,      /* insert or replace the row of job.job */
-    CHANGE_JOB_DELETE,   /* delete the row of id and all frame rows of it */
-    CHANGE_FRAME_PUT,    /* insert or replace; see frame.h for proof */
-    CHANGE_FRAME_DELETE, /* as.frame: job and frame only */
-    CHANGE_META,         /* put meta key = value */
-    CHANGE_EVENT         /* append to the event log */
+    CHANGE_JOB_PUT,       /* insert or replace the row of job.job */
+    CHANGE_JOB_DELETE,    /* delete the row of id and all frame rows of it */
+    CHANGE_FRAME_PUT,     /* insert or replace; see frame.h for proof */
+    CHANGE_FRAME_DELETE,  /* as.frame: job and frame only */
+    CHANGE_META,          /* put meta key = value */
+    CHANGE_WORKER_PUT,    /* insert or replace the process of a worker id */
+    CHANGE_WORKER_DELETE, /* that process has no claims any more */
+    CHANGE_EVENT          /* append to the event log */
 };
 
 /* The closed list of issue 2. */
@@ -79,6 +82,10 @@ struct change {
             const char *key; /* "claim", "job", "paused", ...: static */
             int64_t value;
         } meta;
+        struct {
+            const char *id; /* lives as long as the queue */
+            struct queue_process process;
+        } worker;
         struct change_event event;
     } as;
 };

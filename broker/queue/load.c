@@ -160,6 +160,17 @@ int queue_load_frame(queue_t *self, const struct frame_row *row, const char **te
     return 0;
 }
 
+void queue_load_worker(queue_t *self, const char *id, const struct queue_process *process)
+{
+    const char *kept = words_find(&self->names, id);
+    struct worker *worker = kept ? map_get(&self->ids, (int64_t)(intptr_t)kept) : NULL;
+    if (worker) {
+        worker->process = *process;
+    } else {
+        change_worker(self, words_keep(&self->names, id), NULL); /* it had no claim */
+    }
+}
+
 static void load_blocks(queue_t *self, struct job *job)
 {
     struct job *elder = job->row.state == JOB_ACTIVE ? owner_elder(self, job) : NULL;

@@ -67,13 +67,24 @@ queue_t *queue_new(const struct queue_config *config);
 void queue_destroy(queue_t **self_p);
 
 /*
- * Loading, once, in this order: meta rows, jobs, frames, queue_loaded. Rows are copied, JSON is
- * referenced. -EINVAL: a row that cannot be (the ledger is damaged); text says what.
+ * Loading, once, in this order: meta rows, jobs, frames, workers, queue_loaded. Rows are copied,
+ * JSON is referenced. -EINVAL: a row that cannot be (the ledger is damaged); text says what.
  */
 int queue_load_meta(queue_t *self, const char *key, int64_t value);
 int queue_load_job(queue_t *self, const struct job_row *row, const char **text);
 int queue_load_frame(queue_t *self, const struct frame_row *row, const char **text);
+void queue_load_worker(queue_t *self, const char *id, const struct queue_process *process);
 void queue_loaded(queue_t *self, struct queue_now now);
+
+/*
+ * A worker that had claims when the last broker ended, has not come back and is a process of this
+ * machine: the one after *after, which begins with NULL. QUEUE_EMPTY: no more. *after is good
+ * until the next call that changes the queue.
+ */
+int queue_absent_next(const queue_t *self, const char **after, struct queue_process *process);
+
+/* That process is gone: what it had is lost at once, not only when its lease is over. */
+void queue_absent_gone(queue_t *self, struct queue_now now, const char *id);
 
 /* ---- workers ---- */
 

@@ -88,12 +88,20 @@ struct queue_blender {
     bool denoiser;
 };
 
+/* A process of the broker's own machine, as the kernel knows it (proto/process.h). */
+struct queue_process {
+    int64_t pid;
+    int64_t start; /* 0 = not known: it may be on another machine */
+    int64_t boot;
+};
+
 struct queue_ready {
     int64_t seq;
     const char *worker_id; /* 32 hex digits */
     const char *name;      /* <host>/<device id> */
     const char *host;
     int64_t pid;
+    struct queue_process process;
     const char *device;
     enum device_kind device_kind;
     bool kinds[CLAIM_KINDS]; /* by enum claim_kind */

@@ -158,6 +158,7 @@ struct worker {
     char *host;
     char *device;
     int64_t pid;
+    struct queue_process process;
     enum device_kind device_kind;
     struct class *class; /* NULL without a session */
     json_t *versions;
@@ -264,6 +265,8 @@ void change_frame(queue_t *self, struct job *job, const struct frame *frame, int
                   json_t *proof);
 void change_frame_delete(queue_t *self, int64_t job, int32_t frame);
 void change_meta(queue_t *self, const char *key, int64_t value);
+/* NULL: it has ended. id is a kept word. */
+void change_worker(queue_t *self, const char *id, const struct queue_process *process);
 
 /* What an event is about. */
 struct event_place {

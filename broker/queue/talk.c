@@ -91,6 +91,11 @@ static void describe(queue_t *self, struct worker *worker, const struct queue_re
     worker->host = alloc_text(ready->host);
     worker->device = alloc_text(ready->device);
     worker->pid = ready->pid;
+    if ((worker->process.start || ready->process.start) &&
+        memcmp(&worker->process, &ready->process, sizeof worker->process) != 0) {
+        change_worker(self, worker->id, ready->process.start ? &ready->process : NULL);
+    }
+    worker->process = ready->process;
     worker->device_kind = ready->device_kind;
     worker->versions = json_array();
     for (size_t i = 0; i < ready->blender_count && i < QUEUE_BLENDERS; i++) {

@@ -128,6 +128,34 @@ void worker_join_class(queue_t *self, struct worker *worker, struct class *class
     }
 }
 
+/* Those without a session are the first: they were heard of before everybody else. */
+int queue_absent_next(const queue_t *self, const char **after, struct queue_process *process)
+{
+    bool past = *after == NULL;
+    for (const struct link *at = self->heard.next; at != &self->heard; at = at->next) {
+        const struct worker *worker = LINK_ITEM((struct link *)(uintptr_t)at, struct worker, heard);
+        if (worker->session != 0) {
+            return QUEUE_EMPTY;
+        }
+        if (past && worker->process.start) {
+            *after = worker->id;
+            *process = worker->process;
+            return QUEUE_OK;
+        }
+        past = past || worker->id == *after;
+    }
+    return QUEUE_EMPTY;
+}
+
+void queue_absent_gone(queue_t *self, struct queue_now now, const char *id)
+{
+    const char *kept = words_find(&self->names, id);
+    struct worker *worker = kept ? map_get(&self->ids, key_of(kept)) : NULL;
+    if (worker && worker->session == 0) {
+        worker_end(self, now, worker, OUTCOME_LOST);
+    }
+}
+
 void worker_closed(queue_t *self, int64_t session)
 {
     if (self->closed_count == self->closed_room) {
@@ -176,6 +204,9 @@ void worker_end(queue_t *self, struct queue_now now, struct worker *worker,
         map_remove(&self->by_name, key_of(worker->name));
     }
     map_remove(&self->ids, key_of(worker->id));
+    if (worker->process.start) {
+        change_worker(self, worker->id, NULL);
+    }
     if (!lost && worker->waits) {
         worker->last = true; /* freed with its last answer */
         return;

@@ -305,10 +305,34 @@ static void a_newer_ledger_is_refused_and_left_alone(void **state)
     struct place *place = *state;
     open_again(place);
     store_close(&place->store);
-    run_sql(place, "PRAGMA user_version = 99");
+    run_sql(place, "PRAGMA user_version = 99; CREATE TABLE of_that_version(id)");
     refused_with(place, STORE_REFUSED, "newer dblend");
-    run_sql(place, "PRAGMA user_version = 1");
+    run_sql(place, "DROP TABLE of_that_version");
+}
+
+/* As version 1 left it: brought up to date by serving, and only by that. */
+static void an_older_ledger_is_brought_up_to_date(void **state)
+{
+    struct place *place = *state;
+    CLEANUP(cleanup_free) char *text = NULL;
     open_again(place);
+    put_frame(place->store, FRAME_WAITING, NULL);
+    store_close(&place->store);
+    run_sql(place, "DROP TABLE worker; PRAGMA user_version = 1");
+    assert_int_equal(store_open(place->ledger, STORE_LOOK, &place->store, &text), STORE_REFUSED);
+    assert_non_null(strstr(text, "older dblend"));
+    open_again(place);
+    assert_int_equal(rows_of(place->store, "frame"), 1);
+    struct change change = { .kind = CHANGE_WORKER_PUT, .as.worker.id = "w" };
+    apply(place->store, &change);
+    open_again(place);
+    int64_t workers = 0;
+    assert_int_equal(store_count(place->store, "worker", &workers), 0);
+    assert_int_equal(workers, 1);
+    change.kind = CHANGE_WORKER_DELETE;
+    apply(place->store, &change);
+    assert_int_equal(store_count(place->store, "worker", &workers), 0);
+    assert_int_equal(workers, 0);
 }
 
 static void another_database_is_refused(void **state)
@@ -422,6 +446,7 @@ int main(void)
         TEST(old_events_are_forgotten_a_piece_at_a_time),
         TEST(pictures_of_formats_without_a_stamp_are_remembered),
         TEST(a_newer_ledger_is_refused_and_left_alone),
+        TEST(an_older_ledger_is_brought_up_to_date),
         TEST(another_database_is_refused),
         TEST(a_file_that_is_no_database_is_refused),
         TEST(a_damaged_ledger_is_refused),

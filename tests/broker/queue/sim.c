@@ -151,6 +151,25 @@ static void write_meta(struct sim *self, const char *key, int64_t value)
     *kept = value;
 }
 
+/* The workers of a test are few, and their ids live as long as it does. */
+static struct sim_worker *find_worker(const struct sim *self, const char *id)
+{
+    for (size_t i = 0; i < self->worker_count; i++) {
+        if (strcmp(self->workers[i]->id, id) == 0) {
+            return self->workers[i];
+        }
+    }
+    return NULL;
+}
+
+static void write_process(struct sim *self, const char *id, const struct queue_process *process)
+{
+    struct sim_worker *worker = find_worker(self, id);
+    assert_non_null(worker);
+    assert_true(process || worker->written.start); /* nothing is deleted that is not there */
+    worker->written = process ? *process : (struct queue_process){ 0 };
+}
+
 static void commit(struct sim *self)
 {
     size_t count;
@@ -172,6 +191,12 @@ static void commit(struct sim *self)
             break;
         case CHANGE_META:
             write_meta(self, changes[i].as.meta.key, changes[i].as.meta.value);
+            break;
+        case CHANGE_WORKER_PUT:
+            write_process(self, changes[i].as.worker.id, &changes[i].as.worker.process);
+            break;
+        case CHANGE_WORKER_DELETE:
+            write_process(self, changes[i].as.worker.id, NULL);
             break;
         case CHANGE_EVENT:
             self->events[self->event_count++ % SIM_EVENTS] = changes[i].as.event.word;
@@ -301,6 +326,11 @@ void sim_restart(struct sim *self)
         }
     }
     load_rows(self, false);
+    for (size_t i = 0; i < self->worker_count; i++) {
+        if (self->workers[i]->written.start) {
+            queue_load_worker(self->queue, self->workers[i]->id, &self->workers[i]->written);
+        }
+    }
     queue_loaded(self->queue, self->now);
 }
 
@@ -392,6 +422,7 @@ void sim_ready(struct sim *self, struct sim_worker *worker)
         .name = worker->name,
         .host = "host",
         .pid = 1,
+        .process = worker->process,
         .device = worker->kind == DEVICE_NONE ? "none" : "cpu:0",
         .device_kind = worker->kind,
         .job = worker->job,

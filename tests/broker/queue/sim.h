@@ -32,6 +32,8 @@ struct sim_worker {
     enum device_kind kind;
     const char *versions[4]; /* NULL-terminated; "3.4.1" when empty */
     bool no_denoiser;
+    struct queue_process process; /* said in READY */
+    struct queue_process written; /* as the ledger has it; start 0: it has none */
     int64_t session, seq, seen, job;
     int64_t opened; /* by READY; it knows of it only by the answer */
     struct sim_held held[SIM_HELD];
