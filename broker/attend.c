@@ -46,14 +46,41 @@ bool attend_seen(attend_t *self, int64_t now_ms, int64_t pid, enum attend_role r
     return true;
 }
 
+static void forget(attend_t *self, size_t index, int64_t *pid, enum attend_role *role)
+{
+    *pid = self->list[index].pid;
+    *role = self->list[index].role;
+    self->list[index] = self->list[--self->count];
+}
+
 bool attend_expire(attend_t *self, int64_t now_ms, int64_t silence_ms, int64_t *pid,
                    enum attend_role *role)
 {
     for (size_t i = 0; i < self->count; i++) {
         if (now_ms - self->list[i].seen_ms >= silence_ms) {
-            *pid = self->list[i].pid;
-            *role = self->list[i].role;
-            self->list[i] = self->list[--self->count];
+            forget(self, i, pid, role);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool attend_drop(attend_t *self, bool (*is_dead)(int64_t pid), int64_t *pid, enum attend_role *role)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (is_dead(self->list[i].pid)) {
+            forget(self, i, pid, role);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool attend_leave(attend_t *self, int64_t pid, enum attend_role role)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->list[i].pid == pid && self->list[i].role == role) {
+            forget(self, i, &pid, &role);
             return true;
         }
     }

@@ -32,6 +32,13 @@ bool attend_seen(attend_t *self, int64_t now_ms, int64_t pid, enum attend_role r
 bool attend_expire(attend_t *self, int64_t now_ms, int64_t silence_ms, int64_t *pid,
                    enum attend_role *role);
 
+/* It says good-bye. false: it was not known. */
+bool attend_leave(attend_t *self, int64_t pid, enum attend_role role);
+
+/* Forget one whose process is_dead, and tell its role and pid. false: nobody (more). */
+bool attend_drop(attend_t *self, bool (*is_dead)(int64_t pid), int64_t *pid,
+                 enum attend_role *role);
+
 size_t attend_count(const attend_t *self);
 
 /* When attend_expire has something to do; INT64_MAX = never. */

@@ -30,6 +30,7 @@ struct broker {
     attend_t *attend;
     const char *home;   /* folder of the ledger; borrowed */
     int64_t started_at; /* wall ms */
+    int64_t boot;       /* of this machine (proto/process.h) */
     int64_t keep_ms;    /* ended jobs and events are forgotten after this */
     bool idle_exit;     /* nobody owns this broker: it leaves when nothing happens */
     enum drain_order stop;

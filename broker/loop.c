@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "broker/ledger_log.h"
+#include "broker/presence.h"
 #include "broker/submitters.h"
 #include "broker/workers.h"
 #include "proto/alloc.h"
@@ -25,15 +26,12 @@ enum {
     LEASE_MS = 15000,     /* on a socket that never runs dry claims expire this much later */
     BACKLOG = 4096,       /* libzmq's 100 makes a reconnecting farm wait for half a minute */
     LINGER_MS = 1000,     /* the last answers still go out */
-    STOP_NOW_MS = 10000,  /* workers that do not leave are not waited for longer */
     RETRY_FIRST_MS = 100, /* pauses between tries of a failed transaction */
     RETRY_MOST_MS = 2000,
     PRUNE_MS = 3600 * 1000, /* how often the ledger is rid of what is old */
     REQUEST_KEPT_MS = 24 * 3600 * 1000,
     TCP_MOST = 8,
 };
-
-static const int64_t disowned_idle_ms = 600000;
 
 struct loop {
     struct broker *broker;
@@ -48,7 +46,7 @@ struct loop {
     int timer;          /* of zloop; 0: none */
     int64_t due_ms;     /* when it rings; INT64_MAX: never */
     int64_t drained_ms; /* when the sockets were last empty */
-    int64_t busy_ms;    /* when something happened last, for idle exit */
+    struct presence presence;
     int64_t pruned_ms;
     int64_t retry_ms;      /* pause before the next try; 0: the last transaction was written */
     int64_t retry_from_ms; /* when it first failed */
@@ -117,7 +115,7 @@ int loop_open(struct broker *broker, const struct loop_options *options, loop_t 
     self->submitters = submitters_new(broker, self->submitter_socket);
     self->due_ms = INT64_MAX;
     self->drained_ms = clock_mono_ms();
-    self->busy_ms = self->drained_ms;
+    presence_init(&self->presence, broker, options->idle_exit_ms);
     int rc = bind_all(self, text);
     if (rc < 0) {
         return rc;
@@ -153,68 +151,6 @@ char *loop_where(const loop_t *self)
     }
     return alloc_format("workers=%s submitters=%s%s", self->options.workers_endpoint,
                         self->options.submitters_endpoint, tcp ? tcp : "");
-}
-
-/* ---- ending ---- */
-
-static void order_stop(loop_t *self, enum drain_order order)
-{
-    struct broker *broker = self->broker;
-    struct queue_now now = read_clocks();
-    if (broker->stop < order) {
-        broker->stop = order;
-        broker->stop_at = now.ms;
-        queue_drain_all(broker->queue, now, order);
-    }
-}
-
-/* Soft: when everybody has left. Now: they are given a short while for it. */
-static bool is_over(const loop_t *self, int64_t now_ms)
-{
-    const struct broker *broker = self->broker;
-    if (broker->stop == DRAIN_NONE) {
-        return false;
-    }
-    struct queue_stats stats;
-    queue_stats(broker->queue, &stats);
-    if (stats.workers + stats.inspectors == 0 && attend_count(broker->attend) == 0) {
-        return true;
-    }
-    return broker->stop == DRAIN_NOW && now_ms - broker->stop_at >= STOP_NOW_MS;
-}
-
-/* When a broker that nobody owns leaves; INT64_MAX: not. */
-static int64_t idle_deadline(loop_t *self, int64_t now_ms)
-{
-    if (self->options.idle_exit_ms == 0 || self->broker->stop != DRAIN_NONE) {
-        return INT64_MAX;
-    }
-    struct queue_stats stats;
-    queue_stats(self->broker->queue, &stats);
-    if (stats.workers > 0 || stats.claims > 0 || attend_count(self->broker->attend) > 0) {
-        self->busy_ms = now_ms;
-    }
-    int64_t asked_ms = submitters_asked_at(self->submitters);
-    int64_t since = asked_ms > self->busy_ms ? asked_ms : self->busy_ms;
-    return since + self->options.idle_exit_ms;
-}
-
-static int64_t attendant_silence_ms(const struct broker *broker)
-{
-    return broker->stop == DRAIN_NONE ? ATTEND_SILENCE_MS : ATTEND_STOPPING_MS;
-}
-
-/* Who was silent for silence_ms has stopped; 0: everybody, for we end ourselves. */
-static void look_at_attendants(loop_t *self, struct queue_now now, int64_t silence_ms)
-{
-    int64_t pid = 0;
-    enum attend_role role = ATTEND_FARM;
-    while (attend_expire(self->broker->attend, now.ms, silence_ms, &pid, &role)) {
-        if (role == ATTEND_FARM) {
-            CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
-            queue_event(self->broker->queue, now, EVENT_FARM_STOPPED, text);
-        }
-    }
 }
 
 /* ---- a turn ---- */
@@ -313,11 +249,7 @@ static void finish(loop_t *self, bool drained)
     size_t left = 1;
     while (left > 0) {
         struct queue_now now = read_clocks();
-        look_at_attendants(self, now, attendant_silence_ms(self->broker));
-        if (idle_deadline(self, now.ms) <= now.ms) {
-            log_info("leave: nothing happened and nobody asked");
-            order_stop(self, DRAIN_NOW);
-        }
+        presence_look(&self->presence, now, submitters_asked_at(self->submitters));
         queue_turn(queue, now);
         int rc = commit(self);
         if (rc < 0) {
@@ -334,7 +266,7 @@ static void finish(loop_t *self, bool drained)
     }
     struct queue_now now = read_clocks();
     prune(self, now);
-    self->ending = self->ending || is_over(self, now.ms);
+    self->ending = self->ending || presence_is_over(&self->presence, now.ms);
     arm(self);
 }
 
@@ -381,16 +313,11 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static int64_t next_deadline(loop_t *self, struct queue_now now)
 {
-    const struct broker *broker = self->broker;
-    int64_t due = queue_deadline(broker->queue, now);
+    int64_t due = queue_deadline(self->broker->queue, now);
     due = earlier(due, workers_deadline(self->workers));
     due = earlier(due, submitters_deadline(self->submitters));
-    due = earlier(due, attend_deadline(broker->attend, attendant_silence_ms(broker)));
-    due = earlier(due, idle_deadline(self, now.ms));
-    if (broker->stop == DRAIN_NOW) {
-        due = earlier(due, broker->stop_at + STOP_NOW_MS);
-    }
-    return due;
+    int64_t asked_ms = submitters_asked_at(self->submitters);
+    return earlier(due, presence_deadline(&self->presence, now.ms, asked_ms));
 }
 
 static void set_timer(loop_t *self, int64_t wait_ms, zloop_timer_fn handler)
@@ -527,12 +454,10 @@ static int on_owner(zloop_t *zloop, zmq_pollitem_t *item, void *arg)
     zloop_poller_end(zloop, item);
     if (count == 1) {
         log_info("the owner let go: leaves when nothing happens");
-        self->broker->idle_exit = true;
-        self->options.idle_exit_ms = disowned_idle_ms;
-        self->busy_ms = clock_mono_ms();
+        presence_disown(&self->presence);
     } else {
         log_info("leave: the owner is gone");
-        order_stop(self, DRAIN_NOW);
+        presence_stop(self->broker, read_clocks(), DRAIN_NOW);
     }
     if (self->retry_ms == 0) {
         finish(self, false);
@@ -563,7 +488,7 @@ int loop_run(loop_t *self)
     }
     if (self->retry_ms == 0) {
         struct queue_now now = read_clocks();
-        look_at_attendants(self, now, 0);
+        presence_end(&self->presence, now);
         queue_event(self->broker->queue, now, EVENT_BROKER_STOPPED, NULL);
         rc = commit(self);
     }

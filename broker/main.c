@@ -26,6 +26,7 @@
 #include "proto/config.h"
 #include "proto/log.h"
 #include "proto/paths.h"
+#include "proto/process.h"
 #include "proto/random.h"
 
 enum { EXIT_USAGE = 2, EXIT_HELD = 3, LISTEN_MOST = 8, KEEP_DAYS = 30 };
@@ -276,6 +277,7 @@ static int run(const struct paths *paths, const struct arguments *arguments, int
     struct broker broker = {
         .home = paths->state,
         .started_at = clock_wall_ms(),
+        .boot = process_boot(),
         .keep_ms = read_keep_ms(paths),
         .idle_exit = arguments->idle_exit_ms > 0,
     };

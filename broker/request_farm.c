@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "broker/objects.h"
+#include "broker/presence.h"
 #include "broker/requests.h"
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
@@ -32,12 +33,32 @@ json_t *request_hello(const struct request *request)
     return answer;
 }
 
+static json_t *stop_answer(const struct broker *broker)
+{
+    json_t *answer = requests_ok();
+    msg_set_str(answer, "stop", drain_order_name(broker->stop));
+    return answer;
+}
+
+static json_t *say_goodbye(struct broker *broker, struct queue_now now, int64_t pid,
+                           enum attend_role role)
+{
+    if (attend_leave(broker->attend, pid, role) && role == ATTEND_FARM) {
+        CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
+        queue_event(broker->queue, now, EVENT_FARM_STOPPED, text);
+    }
+    return stop_answer(broker);
+}
+
 json_t *request_attend(const struct request *request)
 {
     struct broker *broker = request->broker;
     bool is_farm = strcmp(msg_str_or(request->body, "role", ""), "farm") == 0;
     enum attend_role role = is_farm ? ATTEND_FARM : ATTEND_RENDER;
     int64_t pid = msg_int_or(request->body, "pid", 0);
+    if (msg_bool_or(request->body, "leave", false)) {
+        return say_goodbye(broker, request->now, pid, role);
+    }
     if (attend_seen(broker->attend, request->now.ms, pid, role) && role == ATTEND_FARM) {
         CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
         queue_event(broker->queue, request->now, EVENT_FARM_STARTED, text);
@@ -45,9 +66,7 @@ json_t *request_attend(const struct request *request)
     if (broker->stop == DRAIN_NONE && !request->last) {
         return NULL;
     }
-    json_t *answer = requests_ok();
-    msg_set_str(answer, "stop", drain_order_name(broker->stop));
-    return answer;
+    return stop_answer(broker);
 }
 
 static void add_worker(void *arg, const struct worker_view *view)
@@ -88,11 +107,7 @@ json_t *request_stop(const struct request *request)
     bool now = msg_bool_or(request->body, "now", false);
     struct queue_stats stats;
     queue_stats(broker->queue, &stats);
-    if (now || broker->stop == DRAIN_NONE) {
-        broker->stop = now ? DRAIN_NOW : DRAIN_SOFT;
-        broker->stop_at = request->now.ms;
-        queue_drain_all(broker->queue, request->now, broker->stop);
-    }
+    presence_stop(broker, request->now, now ? DRAIN_NOW : DRAIN_SOFT);
     json_t *answer = requests_ok();
     msg_set_int(answer, "workers", stats.workers);
     msg_set_int(answer, "attendants", (int64_t)attend_count(broker->attend));

@@ -12,6 +12,7 @@
 #include "proto/json_wire.h"
 #include "proto/log.h"
 #include "proto/messages.h"
+#include "proto/process.h"
 
 /* A lost TCP connection may only be a cable: the worker gets so long to come back. */
 enum { REMOTE_DOUBT_MS = 5000 };
@@ -111,6 +112,18 @@ static void keep_output(workers_t *self, struct queue_now now, struct letter *le
 
 /* ---- READY and SYNC ---- */
 
+/* Of a local worker the kernel can tell later whether it still runs. */
+static struct queue_process process_of(const workers_t *self, const struct letter *letter,
+                                       int64_t pid)
+{
+    struct queue_process process = { .pid = pid, .boot = self->broker->boot };
+    int64_t start = letter->place.remote || pid > INT32_MAX ? -1 : process_start((pid_t)pid);
+    if (start > 0 && process.boot > 0) {
+        process.start = start;
+    }
+    return process;
+}
+
 static void handle_ready(workers_t *self, struct queue_now now, struct letter *letter)
 {
     struct queue_ready ready;
@@ -120,6 +133,7 @@ static void handle_ready(workers_t *self, struct queue_now now, struct letter *l
                                              "READY is malformed", ""));
         return;
     }
+    ready.process = process_of(self, letter, ready.pid);
     int64_t replaced = 0;
     int64_t session = 0;
     if (queue_ready(self->broker->queue, now, &ready, &replaced, &session) != QUEUE_OK) {

@@ -214,6 +214,7 @@ class Worker(Peer):
         self.kinds = list(kinds)
         self.device_kind = more.get("device_kind", "cpu")
         self.remote = more.get("remote", False)
+        self.pid = more.get("pid", os.getpid())
         self.seq = 0
         self.session = 0
         self.seen = 0
@@ -233,7 +234,7 @@ class Worker(Peer):
     def ready_body(self):
         return {
             "t": "READY", "seq": self.next_seq(), "worker": self.id, "name": self.name,
-            "host": self.name.split("/")[0], "pid": os.getpid(),
+            "host": self.name.split("/")[0], "pid": self.pid,
             "device": self.name.split("/")[1], "device_kind": self.device_kind,
             "kinds": self.kinds,
             "blenders": [{"version": "3.4.1", "path": "/usr/bin/blender", "denoiser": True}],

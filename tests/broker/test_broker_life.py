@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import zmq
 
-from brokertools import NoAnswer, spec_of, until
+from brokertools import NoAnswer, found_of, spec_of, until
 
 
 def exit_status(broker):
@@ -230,27 +230,155 @@ def test_it_stays_while_a_worker_is_there_and_tells_the_inspector_to_leave(make_
     assert exit_status(broker) == 0
 
 
-def test_the_end_of_its_owner_ends_it(make_broker):
+@pytest.fixture
+def owned(make_broker):
+    """A broker and a file whose end is that of its owner."""
     reading, writing = os.pipe()
     broker = make_broker().start("--owner-fd", str(reading), pass_fds=[reading])
     os.close(reading)
+    with os.fdopen(writing, "wb", buffering=0) as owner:
+        yield broker, owner
+
+
+@pytest.fixture
+def process():
+    """make() is one more process that can be killed; all are ended with the test."""
+    processes = []
+
+    def make():
+        processes.append(subprocess.Popen(["sleep", "1000"]))
+        return processes[-1]
+
+    yield make
+    for one in processes:
+        one.kill()
+        one.wait()
+
+
+def test_the_end_of_its_owner_ends_it(owned):
+    broker, owner = owned
     worker = broker.worker()
     worker.ready()
-    os.close(writing)
+    owner.close()
     until(lambda: worker.sync()["orders"]["drain"] == "now", "workers are told to leave now")
     worker.sync(leave=True)
     assert exit_status(broker) == 0
 
 
-def test_a_disowned_broker_belongs_to_nobody(make_broker):
-    reading, writing = os.pipe()
-    broker = make_broker().start("--owner-fd", str(reading), pass_fds=[reading])
-    os.close(reading)
+def test_it_does_not_wait_for_an_owner_who_attends_no_more(owned, process):
+    """Killed, it did not say good-bye."""
+    broker, owner = owned
+    render = process()
+    assert broker.submitter().ask("ATTEND", role="render", pid=render.pid)["stop"] == ""
+    render.kill()  # not waited for: it is dead, and still in the table of processes
+    started = time.monotonic()
+    owner.close()
+    assert exit_status(broker) == 0
+    assert time.monotonic() - started < 1
+
+
+def test_the_last_words_of_workers_are_heard_when_the_owner_is_gone(owned):
+    """What was in flight when `render' was killed is given out again by the next broker at once."""
+    broker, owner = owned
+    broker.submitter().submit(spec_of())
+    worker = broker.worker()
+    worker.ready()
+    worker.inspect()
+    claim = worker.claim_of("render")
+    worker.report(claim, "started", ends=False, blender="3.4.1")
+    worker.sync()
+    owner.close()
+    until(lambda: "the owner is gone" in broker.told(), "the broker knows")
+    worker.report(claim, "returned")
+    worker.sync(leave=True)
+    assert exit_status(broker) == 0
+    broker.start()
+    started = time.monotonic()
+    other = broker.worker()
+    other.ready()
+    grant = other.holding[other.claim_of("render")]["grant"]
+    assert grant["frame"] == 1 and time.monotonic() - started < 3
+    assert broker.submitter().words().count("frame-returned") == 1
+
+
+def test_workers_without_claims_are_not_waited_for(broker, submitter):
+    worker = broker.worker()
+    worker.ready()
+    worker.send(worker.sync_body())
+    started = time.monotonic()
+    submitter.change("STOP", now=True)
+    assert exit_status(broker) == 0
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_claims_of_a_process_that_is_gone_cost_no_lease(broker, submitter, process, when):
+    """Worker and broker are killed; the worker is gone when the next broker starts, or soon after."""
+    submitter.submit(spec_of())
+    victim = process()
+    worker = broker.worker(pid=victim.pid)
+    worker.ready()
+    worker.inspect()
+    worker.report(worker.claim_of("render"), "started", ends=False, blender="3.4.1")
+    worker.sync()
+    broker.kill()
+    worker.close()
+    if when == "before":
+        victim.kill()
+    broker.start()
+    other = broker.worker()
+    other.ready()
+    if when == "after":
+        assert other.sync(want=2)["grants"] == [] or 1 not in other.frames_held()
+        victim.kill()
+    started = time.monotonic()
+    until(lambda: other.sync(want=4) and 1 in other.frames_held(), "the frame is given again")
+    assert time.monotonic() - started < 3
+    assert "is gone since the last broker" in broker.told()
+
+
+def test_claims_of_a_process_that_lives_are_waited_for(broker, submitter, process):
+    submitter.submit(spec_of(frames=[1, 1, 1]))
+    worker = broker.worker(pid=process().pid)
+    worker.ready()
+    worker.inspect(found_of(1, 1))
+    claim = worker.claim_of("render")
+    broker.restart()
+    other = broker.worker()
+    other.ready()
+    for _ in range(2):
+        assert other.sync(want=2)["grants"] == []
+    worker.connect()
+    assert worker.sync()["t"] == "READY-AGAIN"
+    worker.ready()
+    worker.finish(claim)
+    worker.sync()
+    assert broker.submitter().states(1) == {1: "done"}
+
+
+def test_a_disowned_broker_leaves_soon_after_its_last_attendant(owned):
+    broker, owner = owned
     submitter = broker.submitter()
     assert not submitter.ask("HELLO")["idle_exit"]
-    os.write(writing, b"d")
-    os.close(writing)
+    submitter.ask("ATTEND", role="render", pid=os.getpid())
+    owner.write(b"d")
+    owner.close()
     until(lambda: submitter.ask("HELLO")["idle_exit"], "it leaves by itself now")
+    end = time.monotonic() + 4  # that it stays while it is attended is what is measured
+    while time.monotonic() < end:
+        submitter.ask("ATTEND", role="render", pid=os.getpid())
+    assert submitter.ask("ATTEND", role="render", pid=os.getpid(), leave=True)["stop"] == ""
+    assert exit_status(broker) == 0
+    assert "nobody asked" in broker.told()
+
+
+def test_good_bye_is_heard_at_once(broker, submitter):
+    submitter.ask("ATTEND", role="farm", pid=4711)
+    assert submitter.ask("HELLO")["attendants"] == 1
+    submitter.ask("ATTEND", role="farm", pid=4711, leave=True)
+    assert submitter.ask("HELLO")["attendants"] == 0
+    submitter.ask("ATTEND", role="farm", pid=4711, leave=True)
+    assert submitter.words().count("farm-stopped") == 1
 
 
 def test_stop_tells_attendants_and_workers_and_then_it_leaves(broker, submitter):
