@@ -27,6 +27,7 @@ enum {
     KEY_FROM = COMMAND_KEY_OWN,
     SHOW_MS = 250,
     PLAIN_MS = 10000,
+    HELLO_MS = 2000,
     FAILED_FRAMES_MAX = 20, /* told in the summary */
 };
 
@@ -287,6 +288,49 @@ static int render_jobs(struct run *run, intake_t *intake)
     return status == COMMAND_DONE ? rendered : status;
 }
 
+static bool is_ours(const struct run *run, int64_t job)
+{
+    for (size_t i = 0; i < json_array_size(run->numbers); i++) {
+        if (json_integer_value(json_array_get(run->numbers, i)) == job) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Jobs that are not ours and could be rendered now. */
+static size_t count_others(const struct run *run, const json_t *jobs)
+{
+    static const char *const states[] = { "queued", "inspecting", "active" };
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        const json_t *job = json_array_get(jobs, i);
+        for (size_t s = 0; s < sizeof states / sizeof *states; s++) {
+            count += strcmp(objects_str(job, "state"), states[s]) == 0 &&
+                     !is_ours(run, objects_int(job, "job"));
+        }
+    }
+    return count;
+}
+
+/* Our workers leave: jobs that somebody added stay, and may be thought to be rendered. */
+static void tell_others(const struct run *run)
+{
+    CLEANUP(cleanup_json) json_t *hello = NULL;
+    CLEANUP(cleanup_json) json_t *jobs = NULL;
+    int64_t ours = (int64_t)supervise_workers(run->supervise);
+    if (ours == 0 || talk_hello(run->talk, HELLO_MS, &hello) != CLIENT_OK ||
+        msg_int_or(hello, "workers", 0) > ours || msg_int_or(hello, "attendants", 0) > 1 ||
+        talk_list(run->talk, false, &jobs) != CLIENT_OK) {
+        return; /* other workers stay, or another render starts its own */
+    }
+    size_t count = count_others(run, jobs);
+    if (count > 0) {
+        say_note("%zu other job%s on the list without a worker; `dblend farm' renders %s", count,
+                 count == 1 ? " stays" : "s stay", count == 1 ? "it" : "them");
+    }
+}
+
 static int run_all(struct run *run, intake_t *intake, const json_t *devices)
 {
     bool given = run->arguments->devices != NULL;
@@ -295,6 +339,9 @@ static int run_all(struct run *run, intake_t *intake, const json_t *devices)
         status = render_jobs(run, intake);
     }
     enum supervise_level level = supervise_level(run->supervise);
+    if (level < SUPERVISE_NOW) {
+        tell_others(run);
+    }
     supervise_stop(run->supervise);
     if (level != SUPERVISE_RUN) {
         say_note("stopped; the same command goes on where it was");

@@ -358,14 +358,13 @@ int supervise_signal(const supervise_t *self)
     return self->first_signal;
 }
 
-bool supervise_has_workers(const supervise_t *self)
+size_t supervise_workers(const supervise_t *self)
 {
+    size_t running = 0;
     for (size_t i = 2; i < self->count; i++) {
-        if (self->members[i]->child) {
-            return true;
-        }
+        running += self->members[i]->child != NULL;
     }
-    return false;
+    return running;
 }
 
 /* Wait until no member from..to runs, or the time (-1: none) is over, or the level rises. */

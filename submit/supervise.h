@@ -53,8 +53,8 @@ enum supervise_level supervise_level(const supervise_t *self);
 /* The signal that raised the level first; 0: `dblend stop` did, or nothing. */
 int supervise_signal(const supervise_t *self);
 
-/* Have we started a worker that is still there? */
-bool supervise_has_workers(const supervise_t *self);
+/* How many of the workers that we started are still there. */
+size_t supervise_workers(const supervise_t *self);
 
 /*
  * Stop what we started: workers first, which finish what they render unless the level is (or

@@ -446,6 +446,34 @@ def test_render_goes_on_without_the_bad_ones(home):
     assert "no such file" in ended.stderr and "no camera" in ended.stderr
 
 
+def test_jobs_of_others_that_stay_behind_are_told(home):
+    (home.work / "theirs").mkdir()
+    home.blend("theirs/slow")
+    home.blend("held")
+    home.blend("slow")
+    job = number_of(home, "theirs/slow.blend")
+    assert home.run("add", "held.blend").returncode == 1  # no farm would render it
+    home.ok("pause", job)
+    render = home.start("render", "--devices", "cpu:0", "slow.blend")
+    begun(home, 1)
+    home.ok("resume", job)
+    go(home)
+    render.says("1 other job stays on the list without a worker; `dblend farm' renders it")
+    (home.work / "theirs" / "go").touch()  # its worker may have begun a frame of that job
+    assert render.end() == 0
+    assert home.state(job) == "active"
+
+
+def test_no_job_stays_behind_where_a_worker_stays(home):
+    home.farm()
+    home.blend("slow")
+    home.blend()
+    number_of(home, "slow.blend", "-f", "1")
+    ended = home.run("render", "--devices", "cpu:2", "plain.blend")
+    assert ended.returncode == 0
+    assert "starting 1 worker" in ended.stderr and "without a worker" not in ended.stderr
+
+
 def test_render_prints_objects(home):
     home.blend()
     lines = home.json("render", "plain.blend", "nix.blend", status=1)
