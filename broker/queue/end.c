@@ -34,7 +34,9 @@ static void finish(queue_t *self, struct queue_now now, struct job *job)
     char *text =
         alloc_format("%lld of %lld frames failed, the first is %d: %s", (long long)failed,
                      (long long)job->counts.total, first ? first->number : 0, why ? why : "?");
-    job_set_error(job, code ? code : "script-error", text, "dblend retry puts them back");
+    CLEANUP(cleanup_free)
+    char *hint = alloc_format("dblend retry %lld puts them back", (long long)job->row.job);
+    job_set_error(job, code ? code : "script-error", text, hint);
     job_move(self, now, job, JOB_FAILED);
     change_event(self, now, EVENT_JOB_FAILED, event_of(job, NULL), text);
 }

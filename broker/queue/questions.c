@@ -28,13 +28,13 @@ static bool answered(const struct job *job, const char *code)
 /* DESIGN.md, "What is asked": which flags speak to which question. */
 static const struct {
     const char *code;
-    const char *keys[2];
+    const char *keys[3];
 } flags[] = {
     { "engine-missing", { "engine" } },
     { "add-on-missing", { "allow_missing" } },
     { "files-missing", { "allow_missing" } },
     { "scripts-blocked", { "trust_scripts", "no_scripts" } },
-    { "pictures", { "keep", "overwrite" } },
+    { "pictures", { "keep", "overwrite", "output" } }, /* another output is a way out, too */
     { "output-in-use", { "output" } },
     { "unbaked", { "unbaked" } },
 };
@@ -46,8 +46,11 @@ static bool speaks_to(const json_t *options, const char *code)
     }
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (strcmp(flags[i].code, code) == 0) {
-            return json_object_get(options, flags[i].keys[0]) ||
-                   (flags[i].keys[1] && json_object_get(options, flags[i].keys[1]));
+            bool speaks = false;
+            for (size_t k = 0; k < 3 && flags[i].keys[k]; k++) {
+                speaks = speaks || json_object_get(options, flags[i].keys[k]);
+            }
+            return speaks;
         }
     }
     return false;
@@ -58,8 +61,7 @@ bool questions_answered_by(queue_t *self, struct job *job, const json_t *options
     const json_t *open = questions_open(self, job);
     for (size_t i = 0; i < json_array_size(open); i++) {
         const char *code = json_string_value(json_object_get(json_array_get(open, i), "code"));
-        /* another output is a way out of old pictures, too */
-        if (code && (speaks_to(options, code) || json_object_get(options, "output"))) {
+        if (code && speaks_to(options, code)) {
             return true;
         }
     }
@@ -143,7 +145,9 @@ json_t *questions_open(queue_t *self, struct job *job)
     for (size_t i = 0; i < json_array_size(job->row.questions); i++) {
         json_t *item = json_array_get(job->row.questions, i);
         const char *code = json_string_value(json_object_get(item, "code"));
-        if (code && !is_code(item, "output-in-use") && !answered(job, code)) {
+        /* these two are asked below, as things are now */
+        bool of_now = is_code(item, "output-in-use") || is_code(item, "warnings");
+        if (code && !of_now && !answered(job, code)) {
             json_array_append(job->open, item);
         }
     }
@@ -155,11 +159,13 @@ json_t *questions_open(queue_t *self, struct job *job)
     if (job->strict && warnings > 0 && !job->row.warnings_accepted) {
         json_t *first = json_array_get(job->row.warnings, 0);
         const char *text = json_string_value(json_object_get(first, "text"));
+        CLEANUP(cleanup_free)
+        char *hint = alloc_format("dblend accept %lld", (long long)job->row.job);
         json_array_append_new(
             job->open, question("warnings",
                                 alloc_format("%zu warning%s, and --strict was given: %s", warnings,
                                              warnings == 1 ? "" : "s", text ? text : "?"),
-                                "dblend accept JOB"));
+                                hint));
     }
     return job->open;
 }

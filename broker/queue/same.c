@@ -30,7 +30,7 @@ static bool counts(const struct job *job, const json_t *options, const char *key
     bool held = job->row.state == JOB_HELD;
     if (strcmp(key, "output") == 0) {
         /* with a render folder it carries the time of the submit */
-        return !json_object_get(options, "render_folder") && !held;
+        return !json_object_get(options, "render_folder") && !(held && asked(job, "output-in-use"));
     }
     return strcmp(key, "engine") != 0 || !held || !asked(job, "engine-missing");
 }

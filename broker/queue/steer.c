@@ -28,11 +28,17 @@ static int pause_farm(queue_t *self, struct queue_now now, bool paused)
 
 static int ended(const struct job *job, struct queue_error *error)
 {
+    bool held = job->row.state == JOB_HELD;
     CLEANUP(cleanup_free)
     char *text =
         alloc_format("job %lld is %s", (long long)job->row.job, job_state_name(job->row.state));
-    (void)queue_say_no(error, job->row.state == JOB_HELD ? "held" : "ended", text,
-                       job->row.state == JOB_HELD ? "dblend accept answers it" : "dblend retry");
+    CLEANUP(cleanup_free)
+    char *hint = job->row.state == JOB_DONE
+                     ? NULL
+                     : alloc_format(held ? "dblend accept %lld answers it"
+                                         : "dblend retry %lld takes it up again",
+                                    (long long)job->row.job);
+    (void)queue_say_no(error, held ? "held" : "ended", text, hint ? hint : "");
     error->job = job->row.job;
     return QUEUE_REFUSED;
 }

@@ -5,7 +5,6 @@ import fractions
 import bpy
 
 from . import checks, digest, engines, names, opening, rendering
-from .failure import note
 from .opening import options_of
 from .references import collect, dependencies
 
@@ -28,8 +27,6 @@ def inspect(job):
     _sort_missing(checks.add_on_questions(scene) + checks.file_questions(references), job,
                   questions, warnings)
     questions.extend(checks.script_questions(scene, job))
-    if warnings and options_of(job).get("strict"):
-        questions.append(_strict(warnings))
     found = _found(scene, naming, outputs)
     found["ordered"] = ordered
     found["digest"] = digest.of_job(scene, job, found, dependencies(references))
@@ -40,12 +37,6 @@ def inspect(job):
 def _sort_missing(missing, job, questions, warnings):
     """What --allow-missing answers is a question without it, a warning with it."""
     (warnings if options_of(job).get("allow_missing") else questions).extend(missing)
-
-
-def _strict(warnings):
-    """The question of --strict: all warnings in one line."""
-    text = "; ".join(warning["text"] for warning in warnings)
-    return note("warnings", text, "accept the job without flags, or cancel it")
 
 
 def _found(scene, naming, outputs):

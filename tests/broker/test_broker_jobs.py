@@ -119,7 +119,16 @@ def test_a_paused_job_waits_and_goes_on(broker, submitter):
     submitter.change("RESUME", jobs=[number])
     worker.work(lambda: submitter.state(number) == "done")
     [result] = submitter.change("PAUSE", jobs=[number])["results"]
-    assert not result["ok"] and result["error"]["text"]
+    assert not result["ok"] and result["error"] == {"code": "ended", "hint": "",
+                                                    "text": f"job {number} is done"}
+
+
+def test_what_has_ended_otherwise_says_how_it_goes_on(submitter):
+    [answer] = submitter.submit(spec_of())
+    number = answer["job"]
+    submitter.change("CANCEL", jobs=[number])
+    [result] = submitter.change("PAUSE", jobs=[number])["results"]
+    assert result["error"]["hint"] == f"dblend retry {number} takes it up again"
 
 
 def test_a_paused_farm_inspects_but_renders_nothing(broker, submitter):
@@ -153,6 +162,7 @@ def test_failed_frames_are_retried_and_only_those(broker, submitter, tmp_path):
     worker.work(lambda: submitter.state(number) == "failed")
     failed = submitter.frames(number)[frame]
     assert failed["state"] == "failed" and failed["error"]["code"] == "crashed"
+    assert submitter.job(number)["error"]["hint"] == f"dblend retry {number} puts them back"
     output = "".join(submitter.ask("OUTPUT", job=number, frame=frame)["lines"])
     assert "Segmentation fault" in output and worker.name in output
 

@@ -121,11 +121,15 @@ static void strict_holds_a_job_for_its_warnings(void **state)
     sim_report(worker, 0, REPORT_INSPECTED);
     worker->reports[0].found = found;
     worker->reports[0].warnings = warnings;
+    json_t *questions = asks("warnings"); /* a worker's own: the same once more */
+    worker->reports[0].questions = questions;
     sim_step(sim, worker);
     json_decref(found);
     json_decref(warnings);
+    json_decref(questions);
     assert_int_equal(sim_job(sim, job).row->state, JOB_HELD);
     assert_string_equal(code_of(sim, job), "warnings");
+    assert_int_equal(json_array_size(sim_job(sim, job).open), 1);
     sim_restart(sim);
     assert_string_equal(code_of(sim, job), "warnings");
     assert_int_equal(answer(sim, job, json_object()), QUEUE_OK);
@@ -368,6 +372,34 @@ static void a_submit_with_an_answer_answers_the_held_job(void **state)
     assert_int_equal(sim_job(sim, job).row->state, JOB_ACTIVE);
 }
 
+/* Only what answers a question that is asked may change a held job. */
+static void another_output_answers_only_whom_it_can_help(void **state)
+{
+    static const struct {
+        const char *code;
+        bool by_submit;
+        bool by_accept;
+    } cases[] = {
+        { "scripts-blocked", false, false },
+        { "files-missing", false, false },
+        { "pictures", false, true },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sim *sim = *state;
+        struct queue_submitted out = { 0 };
+        struct queue_error error = { 0 };
+        sim_close(sim);
+        sim_open(sim);
+        int64_t job = held(sim, cases[i].code, NULL);
+        json_t *spec = sim_spec("/a", json_pack("{s:s}", "output", "/other/b_##"));
+        assert_int_equal(submit(sim, spec, &out, &error), QUEUE_OK);
+        assert_int_equal(out.answered, cases[i].by_submit);
+        assert_int_equal(out.job == job, cases[i].by_submit);
+        int rc = answer(sim, job, json_pack("{s:s}", "output", "/other/c_##"));
+        assert_int_equal(rc == QUEUE_OK, cases[i].by_accept);
+    }
+}
+
 static void go_on_goes_on_with_the_newest_same_job(void **state)
 {
     struct sim *sim = *state;
@@ -443,6 +475,7 @@ int main(void)
         TEST(going_on_takes_how_it_is_to_be_gone_about_now),
         TEST(only_overlapping_frames_are_refused),
         TEST(a_submit_with_an_answer_answers_the_held_job),
+        TEST(another_output_answers_only_whom_it_can_help),
         TEST(go_on_goes_on_with_the_newest_same_job),
         TEST(what_cannot_be_is_refused),
         TEST(an_inspection_that_makes_no_sense_fails_the_job),
