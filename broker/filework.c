@@ -122,7 +122,7 @@ static const char *failed(json_t *result, int rc)
 }
 
 /* The file as it is. Without a kept copy the job does without. */
-static const char *look(const char *file, const char *farm_id, json_t *result)
+static const char *look(const char *file, const char *farm_id, const json_t *task, json_t *result)
 {
     struct filehash_facts facts;
     int rc = FILEHASH_CHANGED;
@@ -138,6 +138,10 @@ static const char *look(const char *file, const char *farm_id, json_t *result)
     CLEANUP(cleanup_free) char *kept = NULL;
     if (kept_make(file, &facts, farm_id, &kept) == KEPT_OK) {
         msg_set_str(result, "kept", kept);
+    }
+    const char *old = msg_str_or(task, "old", NULL);
+    if (old && !(kept && strcmp(old, kept) == 0)) {
+        (void)kept_remove(old); /* one that stays is litter, and no fault */
     }
     return "now";
 }
@@ -192,7 +196,7 @@ static void do_task(const json_t *task, const char *farm_id, FILE *out)
     CLEANUP(cleanup_json) json_t *result = json_object();
     msg_set_int(result, "job", msg_int_or(task, "job", 0));
     const char *is = msg_str_or(task, "hash", NULL) ? keep(file, farm_id, task, result)
-                                                    : look(file, farm_id, result);
+                                                    : look(file, farm_id, task, result);
     msg_set_str(result, "is", is);
     (void)json_dumpf(result, out, JSON_COMPACT); /* what is missing is seen as not done */
     (void)fputc('\n', out);

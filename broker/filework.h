@@ -4,9 +4,9 @@
 /*
  * filework - looks at .blend files in a child process, because a network disk can hang
  *
- * A task is {job, file} and wants the file as it is now, or {job, file, hash} and wants
- * those bytes kept; with kept, the path of a kept file, they may be there, too. Its result is
- * {job, is, ...}:
+ * A task is {job, file} and wants the file as it is now (old: a kept file that goes then), or {job,
+ * file, hash} and wants those bytes kept; with kept, the path of a kept file, they may be there,
+ * too. Its result is {job, is, ...}:
  *
  *     now       size, mtime_ns, hash of the file as it is, and kept where one could be made
  *     kept      kept: the path of the kept file, which has the bytes

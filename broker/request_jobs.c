@@ -165,6 +165,15 @@ static void add_task(json_t *tasks, const struct job_view *view, bool submitted_
     json_array_append_new(tasks, task);
 }
 
+/* Of a job that takes the file as it is now the kept file is of no more use. */
+static void add_old(json_t *tasks, const struct request *request, const struct job_view *view)
+{
+    json_t *task = json_array_get(tasks, json_array_size(tasks) - 1);
+    if (queue_kept_alone(request->broker->queue, view->row->job)) {
+        msg_set(task, "old", json_incref(json_object_get(view->row->spec, "kept")));
+    }
+}
+
 /* Tasks for those of the named jobs that need one. */
 static json_t *tasks_for(const struct request *request, bool submitted_bytes,
                          bool (*needs)(const struct request *request, const struct job_view *view))
@@ -179,6 +188,9 @@ static json_t *tasks_for(const struct request *request, bool submitted_bytes,
         if (queue_job(request->broker->queue, request->now, json_integer_value(item), &view) == 0 &&
             needs(request, &view)) {
             add_task(tasks, &view, submitted_bytes);
+            if (!submitted_bytes) {
+                add_old(tasks, request, &view);
+            }
         }
     }
     if (json_array_size(tasks) == 0) {

@@ -272,6 +272,13 @@ static bool kept_is_shared(const queue_t *self, const struct job *job, const cha
     return false;
 }
 
+bool queue_kept_alone(const queue_t *self, int64_t number)
+{
+    const struct job *job = job_find(self, number);
+    const char *kept = job ? json_string_value(json_object_get(job->row.spec, "kept")) : NULL;
+    return kept && !kept_is_shared(self, job, kept);
+}
+
 static void copy(json_t *to, const json_t *from, const char *key)
 {
     json_t *value = json_object_get(from, key);

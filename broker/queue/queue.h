@@ -195,6 +195,8 @@ int64_t queue_clear(queue_t *self, struct queue_now now);
 /* Does an ended or paused job need its kept file made anew before retry? The broker then makes it
  * (proto/kept.h) and tells the path, or pauses the job with code file-changed. */
 bool queue_kept_gone(const queue_t *self, int64_t number);
+/* Has it a kept file that no other unfinished job reads? */
+bool queue_kept_alone(const queue_t *self, int64_t number);
 int queue_set_kept(queue_t *self, struct queue_now now, int64_t number, const char *kept);
 
 /* The job pauses, with an error that is shown (file-changed). */

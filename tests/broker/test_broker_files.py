@@ -112,6 +112,26 @@ def test_resume_of_a_changed_file_is_refused_unless_accepted(submitter, scene, c
         worker.work(lambda: submitter.state(number) == "done")
 
 
+def test_an_accepted_change_takes_the_old_kept_file_away(submitter, scene, changed_job):
+    number, _, _ = changed_job
+    old = scene.with_name("kept")
+    old.write_bytes(b"BLENDER-v304 written in place")
+    submitter.change("RESUME", jobs=[number], accept_change=True)
+    spec = submitter.ask("SHOW", job=number)["spec"]
+    assert not old.exists() and spec["kept"] != str(old)
+    with open(spec["kept"], "rb") as kept:
+        assert kept.read() == scene.read_bytes()
+
+
+def test_a_kept_file_that_another_job_reads_stays(submitter, scene, changed_job):
+    number, _, _ = changed_job
+    old = scene.with_name("kept")
+    old.write_bytes(b"BLENDER-v304 written in place")
+    submitter.submit({**real_spec_of(scene, frames=[7, 8, 1]), "kept": str(old)})
+    submitter.change("RESUME", jobs=[number], accept_change=True)
+    assert old.exists()
+
+
 @pytest.mark.parametrize("name", ["shot.blend", "kept"])
 def test_resume_goes_on_when_the_submitted_bytes_are_back(submitter, scene, changed_job, name):
     number, worker, submitted = changed_job
