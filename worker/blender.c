@@ -24,6 +24,8 @@ enum {
     LAST_BYTES = 2500,
     PRINTS_A_TURN = 2000, /* lines: one that prints without end must not keep us from the rest */
     PRINTS_AT_ANSWER = 70000, /* a whole pipe of empty lines */
+    PRINTS_REST_MS = 100,     /* between two looks at what it prints, */
+    PRINTS_MANY = 16384,      /* bytes: unless it printed so much that its pipe may be full soon */
 };
 
 #define BIT(state) (1U << (state))
@@ -64,8 +66,9 @@ struct blender {
     enum blender_state during; /* before it began to close, for blender_end */
     const char *verdict;       /* why we ended it: a code, or NULL when nothing was wrong */
     char verdict_text[160];
-    bool killed;     /* KILL was sent after TERM */
-    int64_t command; /* id of the last command */
+    bool killed;       /* KILL was sent after TERM */
+    int64_t command;   /* id of the last command */
+    int64_t prints_ms; /* when what it prints is read next */
     int64_t start_ms, pause_ms;
     int64_t deadline_ms; /* of "ready", or of KILL */
 };
@@ -102,19 +105,11 @@ static void close_events(blender_t *self)
     }
 }
 
-static void close_prints(blender_t *self)
-{
-    if (self->prints) {
-        watch_end(self->loop, child_output(self->child));
-        lines_destroy(&self->prints);
-    }
-}
-
 static void release(blender_t *self)
 {
     close_events(self);
     if (self->child) {
-        close_prints(self);
+        lines_destroy(&self->prints);
         watch_end(self->loop, child_pidfd(self->child));
         child_destroy(&self->child);
     }
@@ -163,11 +158,14 @@ void blender_restart(blender_t *self, const char *reason, int64_t now_ms)
     }
 }
 
-static void read_prints(blender_t *self, int most)
+/* Returns how many bytes it had printed. */
+static size_t read_prints(blender_t *self, int most)
 {
     struct lines_line line;
+    size_t bytes = 0;
     int rc = LINES_OK;
     while (most-- > 0 && (rc = lines_next(self->prints, &line)) == LINES_OK) {
+        bytes += line.size + 1;
         output_add(self->output, line.text, line.size);
         pulse_beat(&self->pulse, clock_mono_ms());
         if (self->state == BLENDER_RENDERING && phase_parse(line.text, &self->phase)) {
@@ -175,13 +173,20 @@ static void read_prints(blender_t *self, int most)
         }
     }
     if (rc != LINES_OK && rc != LINES_AGAIN) {
-        close_prints(self);
+        lines_destroy(&self->prints);
     }
+    return bytes;
 }
 
-static void on_prints(void *arg)
+/* On a timer, not line by line: a small frame prints ten lines, and to wake for each would take the
+ * core away from Blender. What belongs to an attempt is read before its answer is handled. */
+static int64_t tick_prints(blender_t *self, int64_t now_ms)
 {
-    read_prints(arg, PRINTS_A_TURN);
+    if (self->prints && now_ms >= self->prints_ms) {
+        bool many = read_prints(self, PRINTS_A_TURN) >= PRINTS_MANY;
+        self->prints_ms = now_ms + (many ? 1 : PRINTS_REST_MS);
+    }
+    return self->prints && self->state != BLENDER_IDLE ? self->prints_ms : INT64_MAX;
 }
 
 static void handle_answer(blender_t *self, const json_t *answer, const char *event)
@@ -199,7 +204,8 @@ static void handle_answer(blender_t *self, const json_t *answer, const char *eve
         return; /* an answer that nobody waits for */
     }
     if (self->prints) {
-        read_prints(self, PRINTS_AT_ANSWER); /* what it printed before belongs to this attempt */
+        (void)read_prints(self,
+                          PRINTS_AT_ANSWER); /* what it printed before belongs to this attempt */
     }
     move(self, BLENDER_IDLE);
     self->calls.answer(self->calls.ctx, answer);
@@ -278,7 +284,7 @@ static void on_end(void *arg)
         return;
     }
     if (self->prints) {
-        read_prints(self, PRINTS_AT_ANSWER);
+        (void)read_prints(self, PRINTS_AT_ANSWER);
     }
     bool orderly = self->state == BLENDER_CLOSING && !self->verdict;
     if (self->state != BLENDER_CLOSING) {
@@ -386,7 +392,6 @@ static void start(blender_t *self, int64_t now_ms)
     self->events = lines_new(self->fd, LINES_CAP);
     self->prints = lines_new(child_output(self->child), BLENDER_LINE_BYTES);
     watch_fd(self->loop, self->fd, on_events, self);
-    watch_fd(self->loop, child_output(self->child), on_prints, self);
     watch_fd(self->loop, child_pidfd(self->child), on_end, self);
     log_debug("start blender: pid=%d path=\"%s\"", (int)child_pid(self->child),
               self->running->path);
@@ -476,7 +481,7 @@ static int64_t tick_closing(blender_t *self, int64_t now_ms)
     return INT64_MAX;
 }
 
-int64_t blender_tick(blender_t *self, int64_t now_ms)
+static int64_t tick_state(blender_t *self, int64_t now_ms)
 {
     switch (self->state) {
     case BLENDER_OFF:
@@ -516,4 +521,11 @@ int64_t blender_tick(blender_t *self, int64_t now_ms)
         break;
     }
     return INT64_MAX;
+}
+
+int64_t blender_tick(blender_t *self, int64_t now_ms)
+{
+    int64_t prints = tick_prints(self, now_ms);
+    int64_t state = tick_state(self, now_ms);
+    return prints < state ? prints : state;
 }

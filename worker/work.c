@@ -367,6 +367,7 @@ static bool step_prover(work_t *self, struct task *task, int64_t now_ms)
 {
     bool wants =
         task->request == 0 && (task->state == TASK_SURVEYING || task->state == TASK_GIVING_UP ||
+                               (task->state == TASK_PROVING && task->proof == 0) ||
                                (task->state == TASK_NEW && task->kind != TASK_INSPECT));
     if (!wants) {
         return false;
@@ -388,6 +389,8 @@ static bool step_prover(work_t *self, struct task *task, int64_t now_ms)
     }
     if (task->state == TASK_GIVING_UP) {
         work_ask(self, task, json_pack("{s:s}", "do", "give-up"));
+    } else if (task->state == TASK_PROVING) {
+        frame_prove(self, task);
     } else if (task->state == TASK_SURVEYING) {
         inspect_survey(self, task);
     } else if (task->kind == TASK_SWEEP) {
@@ -473,11 +476,12 @@ int64_t work_step(work_t *self, int64_t now_ms)
         open_forget(self);
     }
     clean_blender(self, state);
+    step_blender(self, now_ms); /* before the proof of the last frame: Blender waits for `take` */
     struct task *task = self->tasks;
     while (task) {
         task = step_prover(self, task, now_ms) ? self->tasks : task->next;
     }
-    step_blender(self, now_ms);
+    step_blender(self, now_ms); /* what has ended may have made room */
     if (self->tasks || self->job != 0) {
         self->busy_ms = now_ms;
     }

@@ -229,14 +229,10 @@ void frame_prover_answer(work_t *self, struct task *task, const json_t *answer, 
     }
 }
 
-static void prove(work_t *self, struct task *task, int64_t now_ms)
+void frame_prove(work_t *self, struct task *task)
 {
-    work_move(self, task, TASK_PROVING, now_ms);
-    if (self->ports.prover_ready(self->ports.ctx)) {
-        work_ask(self, task, json_pack("{s:s}", "do", "prove"));
-        task->proof = task->request;
-    }
-    /* Else it has died, and with it the claim: work_prover_died is about to say so. */
+    work_ask(self, task, json_pack("{s:s}", "do", "prove"));
+    task->proof = task->request;
 }
 
 void frame_blender_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms)
@@ -256,5 +252,5 @@ void frame_blender_answer(work_t *self, struct task *task, const json_t *answer,
         self->rss_first = self->ports.blender_rss(self->ports.ctx);
     }
     task->render_ms = msg_int_or(answer, "ms", 0);
-    prove(self, task, now_ms);
+    work_move(self, task, TASK_PROVING, now_ms);
 }

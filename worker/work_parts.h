@@ -102,6 +102,7 @@ bool open_same(const json_t *left, const json_t *right);
 /* work_frame.c */
 void frame_look(work_t *self, struct task *task, int64_t now_ms);
 void frame_take(work_t *self, struct task *task, int64_t now_ms);
+void frame_prove(work_t *self, struct task *task);
 void frame_prover_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
 void frame_blender_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
 

@@ -21,7 +21,8 @@ struct bench {
     struct blenders blenders;
     bool prover_is_ready;
     enum blender_state blender;
-    json_t *asked;   /* the last request to the prover */
+    json_t *asked;   /* the last request to the prover, */
+    json_t *take;    /* the last `take` */
     json_t *command; /* the last command to Blender */
     json_t *about;   /* the job */
     int64_t look;    /* id of the last look at the file */
@@ -57,6 +58,10 @@ static void ask_prover(void *ctx, json_t *request)
     json_decref(bench->asked);
     bench->asked = request;
     bench->asks++;
+    if (strcmp(text_of(request, "do"), "take") == 0) {
+        json_decref(bench->take);
+        bench->take = json_incref(request);
+    }
 }
 
 static enum blender_state state_now(void *ctx)
@@ -154,6 +159,7 @@ static int end(void **state)
     work_destroy(&bench->work);
     reports_destroy(&bench->reports);
     json_decref(bench->asked);
+    json_decref(bench->take);
     json_decref(bench->command);
     json_decref(bench->about);
     free(bench);
@@ -173,15 +179,20 @@ static void grant(struct bench *bench, int64_t claim, int frame)
     (void)work_step(bench->work, 1);
 }
 
-/* The prover answers its last request. */
-static void prover_says(struct bench *bench, const char *is)
+/* The prover answers a request. */
+static void prover_answers(struct bench *bench, const json_t *request, const char *is)
 {
-    json_t *answer =
-        json_pack("{s:I, s:s, s:s, s:[]}", "id", (json_int_t)int_of(bench->asked, "id"), "is", is,
-                  "path", "/a/out/.temp", "files");
+    json_t *answer = json_pack("{s:I, s:s, s:s, s:[]}", "id", (json_int_t)int_of(request, "id"),
+                               "is", is, "path", "/a/out/.temp", "files");
     work_prover_answer(bench->work, answer, 2);
     json_decref(answer);
     (void)work_step(bench->work, 2);
+}
+
+/* The prover answers its last request. */
+static void prover_says(struct bench *bench, const char *is)
+{
+    prover_answers(bench, bench->asked, is);
 }
 
 static void source_says(struct bench *bench, enum source_verdict verdict)
@@ -312,8 +323,8 @@ static void the_next_is_looked_at_while_one_renders(void **state)
     assert_int_equal(work_want(bench->work), 0);
     blender_says(bench, "rendered");
     assert_int_equal(bench->commands, 2);
-    assert_string_equal(bench->asks_text, "look 1; take 1; look 2; prove 1; take 2; ");
-    prover_says(bench, "mine");
+    assert_string_equal(bench->asks_text, "look 1; take 1; look 2; take 2; prove 1; ");
+    prover_answers(bench, bench->take, "mine");
     assert_int_equal(bench->commands, 3);
     assert_int_equal(bench->looks, 2);
 }
