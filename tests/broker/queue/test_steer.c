@@ -291,6 +291,31 @@ static void a_changed_file_pauses_the_job_until_it_is_accepted(void **state)
     assert_int_equal(sim_job(sim, job).counts.total, 3);
 }
 
+static void what_was_cancelled_before_a_new_inspection_is_retried(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 5, NULL);
+    struct sim_worker *worker = ready(sim, "h/1");
+    (void)sim_get(sim, worker);
+    json_t *file = json_pack("{s:s}", "hash", "bb");
+    assert_int_equal(queue_pause(sim->queue, sim->now, job, &error), QUEUE_OK);
+    assert_int_equal(queue_resume(sim->queue, sim->now, job, file, &error), QUEUE_OK);
+    assert_int_equal(queue_cancel(sim->queue, sim->now, job, &error), QUEUE_OK);
+    assert_int_equal(queue_retry(sim->queue, sim->now, job, RETRY_FAILED, &error), QUEUE_OK);
+    sim_turn(sim);
+    worker->job = 0;
+    sim_step(sim, worker); /* its claim is stale, and it inspects */
+    json_t *found = sim_found(1, 5);
+    sim_report(worker, 0, REPORT_INSPECTED);
+    worker->reports[0].found = found;
+    worker->want = 0;
+    sim_step(sim, worker);
+    assert_int_equal(sim_job(sim, job).row->state, JOB_ACTIVE);
+    assert_int_equal(sim_job(sim, job).counts.by_state[FRAME_WAITING], 5);
+    json_decref(found);
+    json_decref(file);
+}
+
 static void frames_that_are_no_more_go_with_their_claims(void **state)
 {
     struct sim *sim = *state;
@@ -537,6 +562,7 @@ int main(void)
         TEST(a_fatal_inspection_fails_the_job_at_once),
         TEST(an_inspection_that_fails_is_tried_again),
         TEST(a_changed_file_pauses_the_job_until_it_is_accepted),
+        TEST(what_was_cancelled_before_a_new_inspection_is_retried),
         TEST(frames_that_are_no_more_go_with_their_claims),
         TEST(a_claim_of_the_old_file_is_taken_away_at_once),
         TEST(a_removed_job_is_gone_when_its_last_claim_is),
