@@ -14,6 +14,7 @@
 #include "broker/eventlog.h"
 #include "broker/output.h"
 #include "broker/queue/queue.h"
+#include "broker/saved.h"
 #include "broker/store.h"
 
 /* Messages that were dropped, by socket; what they looked like is in the debug log. */
@@ -28,6 +29,7 @@ struct broker {
     eventlog_t *log;
     output_t *output;
     attend_t *attend;
+    saved_t *saved;
     const char *home;   /* folder of the ledger; borrowed */
     int64_t started_at; /* wall ms */
     int64_t boot;       /* of this machine (proto/process.h) */

@@ -190,14 +190,38 @@ static const char *keep(const char *file, const char *farm_id, const json_t *tas
     return is;
 }
 
-static void do_task(const json_t *task, const char *farm_id, FILE *out)
+/* Has somebody saved it since? Another mtime alone is no other file, and is hashed only once. */
+static const char *compare(const char *file, const json_t *task, json_t *result)
+{
+    struct filehash_facts now;
+    int rc = filehash_stat(file, &now);
+    if (rc != FILEHASH_OK) {
+        return failed(result, rc);
+    }
+    msg_set_int(result, "mtime_ns", now.mtime_ns);
+    if (now.size != msg_int_or(task, "size", -1)) {
+        return "saved";
+    }
+    bool known = now.mtime_ns == msg_int_or(task, "mtime_ns", -1) ||
+                 now.mtime_ns == msg_int_or(task, "same_mtime_ns", 0);
+    return known || has_bytes(file, msg_str_or(task, "hash", "")) ? "same" : "saved";
+}
+
+static const char *find_out(const json_t *task, const char *farm_id, json_t *result)
 {
     const char *file = msg_str_or(task, "file", "");
+    if (json_object_get(task, "same_mtime_ns")) {
+        return compare(file, task, result);
+    }
+    return json_object_get(task, "hash") ? keep(file, farm_id, task, result)
+                                         : look(file, farm_id, task, result);
+}
+
+static void do_task(const json_t *task, const char *farm_id, FILE *out)
+{
     CLEANUP(cleanup_json) json_t *result = json_object();
     msg_set_int(result, "job", msg_int_or(task, "job", 0));
-    const char *is = msg_str_or(task, "hash", NULL) ? keep(file, farm_id, task, result)
-                                                    : look(file, farm_id, task, result);
-    msg_set_str(result, "is", is);
+    msg_set_str(result, "is", find_out(task, farm_id, result));
     (void)json_dumpf(result, out, JSON_COMPACT); /* what is missing is seen as not done */
     (void)fputc('\n', out);
     (void)fflush(out);

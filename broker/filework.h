@@ -6,12 +6,15 @@
  *
  * A task is {job, file} and wants the file as it is now (old: a kept file that goes then), or {job,
  * file, hash} and wants those bytes kept; with kept, the path of a kept file, they may be there,
- * too. Its result is {job, is, ...}:
+ * too. With same_mtime_ns a task only asks whether the file is still the submitted one. Its result
+ * is {job, is, ...}:
  *
  *     now       size, mtime_ns, hash of the file as it is, and kept where one could be made
  *     kept      kept: the path of the kept file, which has the bytes
  *     changed   neither has those bytes any more
  *     missing   no such file, and no kept one with those bytes
+ *     same      the file has the submitted bytes, mtime_ns: at that time
+ *     saved     it was saved again
  *     failed    text: why it could not be read, or kept
  */
 

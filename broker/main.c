@@ -290,6 +290,7 @@ static int run(const struct paths *paths, const struct arguments *arguments, int
     }
     if (code == 0) {
         broker.attend = attend_new();
+        broker.saved = saved_new();
         code = serve(&broker, paths, arguments, signal_fd);
     }
     /* libzmq leaves its socket files, and ours go before the ledger is the next broker's. */
@@ -299,6 +300,7 @@ static int run(const struct paths *paths, const struct arguments *arguments, int
         (void)unlink(paths->submitters_sock);
     }
     attend_destroy(&broker.attend);
+    saved_destroy(&broker.saved);
     queue_destroy(&broker.queue);
     store_close(&broker.store);
     output_close(&broker.output);

@@ -54,6 +54,22 @@ json_t *request_list(const struct request *request)
     return answer;
 }
 
+/* The first page is the one that a person waits for. */
+json_t *request_list_files(const struct request *request)
+{
+    struct broker *broker = request->broker;
+    return msg_int_or(request->body, "after", 0) > 0
+               ? NULL
+               : saved_tasks(broker->saved, broker->queue, request->now, 0);
+}
+
+json_t *request_show_files(const struct request *request)
+{
+    struct broker *broker = request->broker;
+    int64_t job = msg_int_or(request->body, "job", 0);
+    return job > 0 ? saved_tasks(broker->saved, broker->queue, request->now, job) : NULL;
+}
+
 static json_t *shared(json_t *value)
 {
     return value ? json_incref(value) : json_null();

@@ -82,6 +82,8 @@ json_t *request_retry_files(const struct request *request);
 /* request_read.c */
 json_t *request_list(const struct request *request);
 json_t *request_show(const struct request *request);
+json_t *request_list_files(const struct request *request);
+json_t *request_show_files(const struct request *request);
 json_t *request_frames(const struct request *request);
 json_t *request_log(const struct request *request);
 json_t *request_wait(const struct request *request);

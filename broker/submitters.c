@@ -207,7 +207,8 @@ static bool prepare(submitters_t *self, const struct envelope_address *from,
         .type = type,
         .body = json_incref((json_t *)(uintptr_t)request->body),
         .work = work,
-        .due_ms = request->now.ms + FILEWORK_MOST_MS,
+        .due_ms =
+            request->now.ms + (type->kind == REQUEST_CHANGE ? FILEWORK_MOST_MS : SAVED_WAIT_MS),
     };
     (void)snprintf(item->hash, sizeof item->hash, "%s", hash);
     return true;
@@ -256,7 +257,12 @@ void submitters_collect(submitters_t *self, struct queue_now now)
             .body = item->body,
             .files = files,
         };
-        apply_change(self, &item->address, item->type, &request, item->hash);
+        if (item->type->kind == REQUEST_CHANGE) {
+            apply_change(self, &item->address, item->type, &request, item->hash);
+        } else {
+            saved_take(self->broker->saved, self->broker->queue, now, files);
+            put_outgoing(self, &item->address, json_incref(item->body), item->type);
+        }
         forget_preparing(self, i);
     }
 }
@@ -304,7 +310,7 @@ static void handle(submitters_t *self, struct queue_now now, struct envelope *en
     struct request request = { .broker = self->broker, .now = now, .body = body };
     if (type->kind == REQUEST_CHANGE) {
         handle_change(self, &envelope->from, type, &request);
-    } else {
+    } else if (!prepare(self, &envelope->from, type, &request, "")) {
         put_outgoing(self, &envelope->from, json_incref(body), type);
     }
 }

@@ -203,6 +203,9 @@ int queue_set_kept(queue_t *self, struct queue_now now, int64_t number, const ch
 int queue_pause_for(queue_t *self, struct queue_now now, int64_t number, const char *code,
                     const char *text, const char *hint);
 
+/* One more warning of the job; none if it has it already. */
+void queue_warn(queue_t *self, int64_t number, const char *code, const char *text);
+
 /* QUEUE_NO_WORKER: no live worker of that name. */
 int queue_drain(queue_t *self, struct queue_now now, const char *name);
 

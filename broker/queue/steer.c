@@ -286,6 +286,18 @@ int queue_retry(queue_t *self, struct queue_now now, int64_t number, enum queue_
     return QUEUE_OK;
 }
 
+void queue_warn(queue_t *self, int64_t number, const char *code, const char *text)
+{
+    struct job *job = job_find(self, number);
+    size_t before = job ? json_array_size(job->row.warnings) : 0;
+    if (job) {
+        job_warn(job, code, text);
+    }
+    if (job && json_array_size(job->row.warnings) != before) {
+        job_changed(self, job);
+    }
+}
+
 int queue_priority(queue_t *self, struct queue_now now, int64_t number, int32_t priority,
                    struct queue_error *error)
 {

@@ -1,6 +1,7 @@
 """Requests for which a .blend must be looked at: retry of an ended job, resume --accept-change."""
 
 import os
+import time
 
 import pytest
 
@@ -179,3 +180,56 @@ def test_a_pipe_in_the_place_of_the_file_holds_up_nobody(broker, submitter, scen
     assert slow.receive()["results"][0]["ok"]  # whoever opens it to render says what is wrong
     assert submitter.state(number) == "active"
     assert broker.stop() == 0
+
+
+# ---- saved again since ----
+
+def saved_again(job):
+    return [warning for warning in job["warnings"] if warning["code"] == "saved-again"]
+
+
+@pytest.mark.parametrize("state", ["queued", "active", "paused"])
+def test_a_job_says_that_its_file_was_saved_again(broker, submitter, scene, state):
+    [answer] = submitter.submit(real_spec_of(scene))
+    number = answer["job"]
+    worker = broker.worker()
+    if state == "active":
+        worker.ready()
+        worker.inspect()
+    if state == "paused":
+        submitter.change("PAUSE", jobs=[number])
+    assert saved_again(submitter.job(number)) == []
+    scene.write_bytes(b"BLENDER-v304 saved again, and longer")
+    [warning] = until(lambda: saved_again(submitter.job(number)), "it is told")
+    assert warning["text"] == f"{scene}: saved again since; add it again to render the new version"
+    [listed] = submitter.ask("LIST", all=False)["jobs"]
+    assert saved_again(listed) == [warning]
+    assert submitter.state(number) == state
+    broker.restart()
+    assert saved_again(broker.submitter().job(number)) == [warning]
+
+
+def test_list_finds_it_as_well(submitter, scene):
+    submitter.submit(real_spec_of(scene))
+    scene.write_bytes(b"BLENDER-v304 saved agai.n")
+    until(lambda: saved_again(submitter.ask("LIST", all=False)["jobs"][0]), "it is told")
+
+
+def test_another_mtime_or_no_file_is_not_said_to_be_saved_again(submitter, scene):
+    other = scene.with_name("other.blend")
+    [one, two] = submitter.submit(real_spec_of(scene), real_spec_of(other))
+    os.utime(scene, ns=(7, 7))
+    other.unlink()
+    assert saved_again(submitter.job(one["job"])) == []
+    assert saved_again(submitter.job(two["job"])) == []
+
+
+def test_a_look_that_hangs_holds_up_no_answer_for_long(broker, submitter, scene):
+    """Who opens a FIFO waits for ever; one of the same size and another mtime is to be hashed."""
+    spec = real_spec_of(scene)
+    scene.unlink()
+    os.mkfifo(scene)
+    submitter.submit({**spec, "size": 0})
+    started = time.monotonic()
+    assert submitter.job(1)["state"] == "queued"
+    assert time.monotonic() - started < 3
