@@ -14,7 +14,7 @@
 #include "proto/lines.h"
 #include "proto/log.h"
 #include "worker/complaint.h"
-#include "worker/pulse.h"
+#include "worker/proc.h"
 #include "worker/scratch.h"
 #include "worker/watch.h"
 
@@ -388,7 +388,6 @@ static void start(blender_t *self, int64_t now_ms)
     phase_set(&self->phase, "");
     move(self, BLENDER_STARTING);
     self->deadline_ms = now_ms + BLENDER_START_MS;
-    pulse_begin(&self->pulse, child_pid(self->child), self->setup.stall_ms, now_ms);
     self->events = lines_new(self->fd, LINES_CAP);
     self->prints = lines_new(child_output(self->child), BLENDER_LINE_BYTES);
     watch_fd(self->loop, self->fd, on_events, self);
@@ -406,7 +405,8 @@ static enum blender_state state_of_command(const json_t *command)
     return word && strcmp(word, "inspect") == 0 ? BLENDER_INSPECTING : BLENDER_OPENING;
 }
 
-void blender_command(blender_t *self, json_t **command_p, int64_t now_ms)
+void blender_command(blender_t *self, json_t **command_p, const struct pulse_limits *limits,
+                     int64_t now_ms)
 {
     CLEANUP(cleanup_json) json_t *command = *command_p;
     *command_p = NULL;
@@ -415,7 +415,7 @@ void blender_command(blender_t *self, json_t **command_p, int64_t now_ms)
     phase_set(&self->phase, self->state == BLENDER_OPENING      ? "opening"
                             : self->state == BLENDER_INSPECTING ? "inspecting"
                                                                 : "rendering");
-    pulse_begin(&self->pulse, child_pid(self->child), self->setup.stall_ms, now_ms);
+    pulse_begin(&self->pulse, child_pid(self->child), limits, now_ms);
     int rc = self->fd >= 0 ? lines_send(self->fd, command, 0) : -EPIPE;
     if (rc != 0) {
         log_warning("command blender: %s", strerror(-rc));
@@ -460,7 +460,7 @@ const struct phase *blender_phase(const blender_t *self)
 
 int64_t blender_rss_bytes(const blender_t *self)
 {
-    return self->child ? pulse_rss_bytes(child_pid(self->child)) : 0;
+    return self->child ? proc_rss_bytes(child_pid(self->child)) : 0;
 }
 
 void blender_praise(blender_t *self)
@@ -479,6 +479,28 @@ static int64_t tick_closing(blender_t *self, int64_t now_ms)
     self->killed = true;
     child_terminate(self->child, SIGKILL);
     return INT64_MAX;
+}
+
+static int64_t tick_busy(blender_t *self, int64_t now_ms)
+{
+    char text[160];
+    const struct pulse_limits *limits = &self->pulse.limits;
+    switch (pulse_check(&self->pulse, now_ms)) {
+    case PULSE_ALIVE:
+        return pulse_due_ms(&self->pulse);
+    case PULSE_TOO_LONG:
+        (void)snprintf(text, sizeof text, "the frame took longer than the %lld s of its limit",
+                       (long long)(limits->most_ms / 1000));
+        end_it(self, "too-long", text, now_ms);
+        break;
+    case PULSE_STALLED:
+        (void)snprintf(text, sizeof text, "no line, no processor time and no I/O for %lld s",
+                       (long long)(limits->stall_ms / 1000));
+        end_it(self, self->fd >= 0 ? "stalled" : "crashed",
+               self->fd >= 0 ? text : "its script is gone", now_ms);
+        break;
+    }
+    return self->deadline_ms;
 }
 
 static int64_t tick_state(blender_t *self, int64_t now_ms)
@@ -510,11 +532,7 @@ static int64_t tick_state(blender_t *self, int64_t now_ms)
     case BLENDER_OPENING:
     case BLENDER_INSPECTING:
     case BLENDER_RENDERING:
-        if (pulse_check(&self->pulse, now_ms)) {
-            end_it(self, "stalled", "no sign of life for too long", now_ms);
-            return self->deadline_ms;
-        }
-        return self->pulse.check_ms;
+        return tick_busy(self, now_ms);
     case BLENDER_CLOSING:
         return tick_closing(self, now_ms);
     case BLENDER_STATES:

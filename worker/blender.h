@@ -17,6 +17,7 @@
 #include "worker/blenders.h"
 #include "worker/output.h"
 #include "worker/phase.h"
+#include "worker/pulse.h"
 
 enum {
     BLENDER_START_MS = 120000, /* until its "ready"; a cold disk and many add-ons take long */
@@ -42,7 +43,6 @@ struct blender_setup {
     int threads;            /* 0: Blender decides */
     bool factory;           /* without the user's preferences and add-ons */
     const char *const *env; /* additions, NULL-terminated */
-    int64_t stall_ms;       /* a Blender so long without a sign is hung */
 };
 
 /* How it ended, when nobody had told it to. */
@@ -79,8 +79,10 @@ void blender_want(blender_t *self, const struct blender_info *info, int64_t now_
  */
 void blender_restart(blender_t *self, const char *reason, int64_t now_ms);
 
-/* Send a command ("open", "inspect", "render"); only when idle. Takes *command_p. */
-void blender_command(blender_t *self, json_t **command_p, int64_t now_ms);
+/* Send a command ("open", "inspect", "render"); only when idle. Takes *command_p. Beyond its limits
+ * Blender is ended as stalled or too-long. */
+void blender_command(blender_t *self, json_t **command_p, const struct pulse_limits *limits,
+                     int64_t now_ms);
 
 enum blender_state blender_state(const blender_t *self);
 const char *blender_state_name(enum blender_state state);

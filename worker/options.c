@@ -18,7 +18,7 @@ enum {
     KEY_LIST,
 };
 
-enum { STALL_S = 600, SECONDS_MAX = 31536000 };
+enum { STALL_S = 300, SECONDS_MAX = 31536000 };
 
 static const struct argp_option table[] = {
     { "device", KEY_DEVICE, "DEVICE", 0,
@@ -30,7 +30,9 @@ static const struct argp_option table[] = {
     { "factory", KEY_FACTORY, NULL, 0, "Blender without the user's preferences and add-ons", 0 },
     { "recycle", KEY_RECYCLE, "N", 0, "A new Blender after every N frames", 0 },
     { "stall", KEY_STALL, "SECONDS", 0,
-      "A Blender that shows no sign of life for so long is hung. Default: 600", 0 },
+      "A Blender that shows no sign of life for so long, or for four frames' time, is hung, where "
+      "the job does not say it. Default: 300",
+      0 },
     { "owner-fd", KEY_OWNER_FD, "N", 0, "Stop at once at the end of this descriptor", 0 },
     { "list", KEY_LIST, "WHAT", 0, "Print `devices' (of LIST) or `blenders' as JSON, and end", 0 },
     { "verbose", KEY_VERBOSE, NULL, 0, "Log every message", 0 },

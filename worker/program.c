@@ -17,9 +17,9 @@
 #include "worker/blender.h"
 #include "worker/link.h"
 #include "worker/pin.h"
+#include "worker/proc.h"
 #include "worker/program_parts.h"
 #include "worker/prover.h"
-#include "worker/pulse.h"
 #include "worker/session.h"
 #include "worker/source.h"
 #include "worker/watch.h"
@@ -374,7 +374,7 @@ static void make_children(struct program *self)
     const struct prover_setup prover = {
         .script = setup->prove,
         .host = setup->host,
-        .start = pulse_start(getpid()),
+        .start = proc_start(getpid()),
         .env = self->pin.list,
         .pythons = setup->pythons,
     };
@@ -385,7 +385,6 @@ static void make_children(struct program *self)
         .threads = setup->device->kind == DEVICE_NONE ? 0 : setup->device->threads,
         .factory = setup->factory,
         .env = self->pin.list,
-        .stall_ms = setup->stall_ms,
     };
     const struct blender_calls blender_calls = { self, blender_answers, blender_ends,
                                                  blender_changes };
@@ -400,6 +399,7 @@ static void make_work(struct program *self)
         .blenders = self->setup->blenders,
         .inspector = self->setup->device->kind == DEVICE_NONE,
         .recycle = self->setup->recycle,
+        .stall_ms = self->setup->stall_ms,
         .memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 8,
     };
     const struct work_ports ports = program_ports(self);

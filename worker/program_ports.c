@@ -41,10 +41,10 @@ static void port_blender_restart(void *ctx, const char *reason)
     blender_restart(self->blender, reason, clock_mono_ms());
 }
 
-static void port_blender_command(void *ctx, json_t *command)
+static void port_blender_command(void *ctx, json_t *command, const struct pulse_limits *limits)
 {
     struct program *self = ctx;
-    blender_command(self->blender, &command, clock_mono_ms());
+    blender_command(self->blender, &command, limits, clock_mono_ms());
 }
 
 static char *port_blender_log(void *ctx, size_t *size)

@@ -1,24 +1,16 @@
 #include "worker/pulse.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+enum { LOOKS = 10 }; /* at what it uses, in one stall time */
 
-#include "proto/cleanup.h"
-#include "proto/process.h"
-
-enum { SILENT_WORK_FACTOR = 6, LOOKS = 10 };
-
-void pulse_begin(struct pulse *self, pid_t pid, int64_t stall_ms, int64_t now_ms)
+void pulse_begin(struct pulse *self, pid_t pid, const struct pulse_limits *limits, int64_t now_ms)
 {
     *self = (struct pulse){
         .pid = pid,
-        .stall_ms = stall_ms,
+        .limits = *limits,
+        .begin_ms = now_ms,
         .beat_ms = now_ms,
         .work_ms = now_ms,
-        .cpu_ms = pulse_cpu_ms(pid),
-        .check_ms = now_ms + stall_ms / LOOKS,
+        .look_ms = now_ms + limits->stall_ms / LOOKS,
     };
 }
 
@@ -29,49 +21,41 @@ void pulse_beat(struct pulse *self, int64_t now_ms)
 
 void pulse_stop(struct pulse *self, int64_t at_ms)
 {
-    self->stall_ms = 0;
-    self->check_ms = at_ms;
+    self->limits.stall_ms = 0;
+    self->look_ms = at_ms;
 }
 
-bool pulse_check(struct pulse *self, int64_t now_ms)
+static void look(struct pulse *self, int64_t now_ms)
 {
-    if (now_ms < self->check_ms) {
-        return false;
-    }
-    int64_t span = now_ms - self->work_ms;
-    int64_t cpu = pulse_cpu_ms(self->pid);
+    struct proc_use use = proc_tree_use(self->pid);
     /* Waking up now and then is no work: a hundredth of the time is. */
-    if (cpu - self->cpu_ms > span / 100) {
+    bool works = use.cpu_ms - self->use.cpu_ms > (now_ms - self->work_ms) / 100 ||
+                 use.io_bytes > self->use.io_bytes;
+    if (works || !self->looked) {
         self->work_ms = now_ms;
-        self->cpu_ms = cpu;
+        self->use = use;
+        self->looked = true;
+    }
+    self->look_ms = now_ms + (self->limits.stall_ms > LOOKS ? self->limits.stall_ms / LOOKS : 1);
+}
+
+enum pulse_verdict pulse_check(struct pulse *self, int64_t now_ms)
+{
+    if (self->limits.most_ms > 0 && now_ms - self->begin_ms >= self->limits.most_ms) {
+        return PULSE_TOO_LONG;
+    }
+    if (now_ms < self->look_ms) {
+        return PULSE_ALIVE;
+    }
+    if (self->limits.stall_ms > 0) {
+        look(self, now_ms);
     }
     int64_t last = self->work_ms > self->beat_ms ? self->work_ms : self->beat_ms;
-    self->check_ms = now_ms + (self->stall_ms > LOOKS ? self->stall_ms / LOOKS : 1);
-    return now_ms - last >= self->stall_ms ||
-           now_ms - self->beat_ms >= SILENT_WORK_FACTOR * self->stall_ms;
+    return now_ms - last >= self->limits.stall_ms ? PULSE_STALLED : PULSE_ALIVE;
 }
 
-int64_t pulse_cpu_ms(pid_t pid)
+int64_t pulse_due_ms(const struct pulse *self)
 {
-    int64_t user = process_field(pid, 14);
-    int64_t system = process_field(pid, 15);
-    return user < 0 || system < 0 ? -1 : (user + system) * 1000 / sysconf(_SC_CLK_TCK);
-}
-
-int64_t pulse_start(pid_t pid)
-{
-    return process_field(pid, 22);
-}
-
-int64_t pulse_rss_bytes(pid_t pid)
-{
-    char path[64];
-    char text[128];
-    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    CLEANUP(cleanup_file) FILE *file = fopen(path, "re");
-    if (!file || !fgets(text, sizeof text, file)) {
-        return 0;
-    }
-    const char *resident = strchr(text, ' '); /* the second field, in pages */
-    return resident ? strtoll(resident, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
+    int64_t most = self->begin_ms + self->limits.most_ms;
+    return self->limits.most_ms > 0 && most < self->look_ms ? most : self->look_ms;
 }

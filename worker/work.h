@@ -17,6 +17,7 @@
 
 #include "worker/blender.h"
 #include "worker/blenders.h"
+#include "worker/pulse.h"
 #include "worker/reports.h"
 #include "worker/source.h"
 
@@ -25,6 +26,7 @@ enum {
     WORK_UNPROVEN_MAX = 2, /* one rendering, one ahead */
     WORK_PROOFS_MAX = 2,   /* with two in proof Blender waits */
     WORK_OPENS_MAX = 3,    /* a file that changes while it is opened */
+    WORK_RECENT_MAX = 16,  /* frames whose median is what they usually take */
     WORK_IDLE_MS = 60000,  /* an inspector's Blender ends so long after its last work */
 };
 
@@ -32,6 +34,7 @@ struct work_setup {
     const struct blenders *blenders;
     bool inspector;       /* takes no frames; its Blender runs only while there is work */
     int recycle;          /* a new Blender after so many frames; 0: never for that */
+    int64_t stall_ms;     /* least time without a sign of life before a Blender counts as hung */
     int64_t memory_bytes; /* a Blender that grew by more than this is ended between frames */
 };
 
@@ -44,9 +47,10 @@ struct work_ports {
     const struct blender_info *(*blender_info)(void *ctx);
     void (*blender_want)(void *ctx, const struct blender_info *info);
     void (*blender_restart)(void *ctx, const char *reason);
-    void (*blender_command)(void *ctx, json_t *command); /* taken */
-    char *(*blender_log)(void *ctx, size_t *size);       /* of the attempt; the caller's */
-    void (*blender_mark)(void *ctx);                     /* a new attempt begins */
+    void (*blender_command)(void *ctx, json_t *command /* taken */,
+                            const struct pulse_limits *limits);
+    char *(*blender_log)(void *ctx, size_t *size); /* of the attempt; the caller's */
+    void (*blender_mark)(void *ctx);               /* a new attempt begins */
     void (*blender_praise)(void *ctx);
     int64_t (*blender_rss)(void *ctx);
     void (*source_look)(void *ctx, struct source_ask *ask); /* its content is taken */

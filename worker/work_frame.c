@@ -83,7 +83,8 @@ static void render(work_t *self, struct task *task, int64_t now_ms)
     self->fresh = false;
     (void)snprintf(task->blender, sizeof task->blender, "%s", task->chosen->version);
     work_move(self, task, TASK_RENDERING, now_ms);
-    self->ports.blender_command(self->ports.ctx, command);
+    const struct pulse_limits limits = limits_of(self, task);
+    self->ports.blender_command(self->ports.ctx, command, &limits);
     json_t *report = report_new(task->claim, "started");
     char *no_log = NULL;
     json_object_set_new(report, "blender", json_string(task->blender));
@@ -121,12 +122,18 @@ static json_t *files_report(const struct task *task, const char *what, const jso
 static json_t *finished_report(const struct task *task, const json_t *answer)
 {
     json_t *report = files_report(task, "finished", answer);
-    json_t *warnings = json_object_get(answer, "warnings");
+    json_t *given = json_object_get(answer, "warnings");
+    json_t *warnings = json_is_array(given) ? json_copy(given) : json_array();
+    json_t *too_fast = limits_too_fast(task);
+    if (too_fast) {
+        json_array_append_new(warnings, too_fast);
+    }
     json_object_set_new(report, "ms", json_integer(task->render_ms));
     json_object_set_new(report, "digest", json_string(task->digest));
     if (json_array_size(warnings) > 0) {
         json_object_set(report, "warnings", warnings);
     }
+    json_decref(warnings);
     return report;
 }
 
@@ -252,5 +259,6 @@ void frame_blender_answer(work_t *self, struct task *task, const json_t *answer,
         self->rss_first = self->ports.blender_rss(self->ports.ctx);
     }
     task->render_ms = msg_int_or(answer, "ms", 0);
+    limits_note(self, task);
     work_move(self, task, TASK_PROVING, now_ms);
 }

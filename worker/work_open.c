@@ -133,7 +133,10 @@ static void send_command(work_t *self, struct task *task)
     self->ports.blender_mark(self->ports.ctx);
     self->fresh = true;
     self->opening = OPENING_RUNNING;
-    self->ports.blender_command(self->ports.ctx, json_pack("{s:s, s:o}", "do", word, "job", about));
+    struct pulse_limits limits = limits_of(self, task);
+    limits.most_ms = 0; /* that is for frames */
+    self->ports.blender_command(self->ports.ctx, json_pack("{s:s, s:o}", "do", word, "job", about),
+                                &limits);
 }
 
 void open_step(work_t *self)

@@ -4,7 +4,8 @@
 /*
  * work_parts - what the parts of worker/work share: work.c (claims, what next), work_told.c (what
  * the broker is told), work_open.c (the file of a job), work_frame.c (a frame), work_inspect.c
- * (inspections and sweeps), work_prover.c (what the prover answers, and its death)
+ * (inspections and sweeps), work_prover.c (what the prover answers, and its death), work_limits.c
+ * (how long things may take)
  */
 
 #include "worker/task.h"
@@ -35,6 +36,9 @@ struct work {
     int frames;         /* rendered by this process of Blender */
     int64_t rss_first;  /* its memory after the first frame of the open job */
     int64_t busy_ms;
+    int64_t recent_job; /* whose frames took so long: a ring */
+    int64_t recent_ms[WORK_RECENT_MAX];
+    size_t recent_count;
     int64_t requests; /* ids of requests to the prover and of looks at files */
 
     enum opening opening;
@@ -105,6 +109,11 @@ void frame_take(work_t *self, struct task *task, int64_t now_ms);
 void frame_prove(work_t *self, struct task *task);
 void frame_prover_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
 void frame_blender_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+
+/* work_limits.c: when does a Blender hang, or take too long? */
+struct pulse_limits limits_of(const work_t *self, const struct task *task);
+void limits_note(work_t *self, const struct task *task); /* it was rendered */
+json_t *limits_too_fast(const struct task *task);        /* a warning, NULL: it was not */
 
 /* work_inspect.c */
 void inspect_found(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);

@@ -7,6 +7,7 @@ removed when it strikes, so that it strikes once.
 
     crash-N     ends by a signal in frame N, after some output
     hang-N      never answers frame N
+    busy-N      never answers frame N either, but goes on to print
     junk-N      answers frame N with what is no JSON
     empty-N     says that frame N is rendered and writes nothing
     error-N     answers frame N with an error
@@ -66,6 +67,7 @@ class StandIn:
     def __init__(self, fd):
         self.stream = socket.socket(fileno=fd)
         self.job = {}
+        self.busy = False
 
     def say(self, **answer):
         self.stream.sendall((json.dumps(answer) + "\n").encode())
@@ -83,6 +85,10 @@ class StandIn:
         if strikes(f"hang-{frame}"):
             while True:
                 signal.pause()
+        while strikes(f"busy-{frame}") or self.busy:
+            self.busy = True
+            print("still at it", flush=True)
+            time.sleep(0.02)
         if strikes(f"junk-{frame}"):
             self.stream.sendall(b"Segmentation fault, or so\n")
             return

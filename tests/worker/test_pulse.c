@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -35,48 +36,119 @@ static void end(pid_t pid)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static const struct pulse_limits limits = { .stall_ms = 1000 };
+
+/* Its verdict at each look until one is not "alive", at most until a time; *now_ms: when. */
+static enum pulse_verdict watch(struct pulse *pulse, int64_t until_ms, int64_t *now_ms)
+{
+    enum pulse_verdict verdict = PULSE_ALIVE;
+    while (verdict == PULSE_ALIVE && pulse_due_ms(pulse) <= until_ms) {
+        *now_ms = pulse_due_ms(pulse);
+        verdict = pulse_check(pulse, *now_ms);
+    }
+    return verdict;
+}
+
 static void silence_without_work_is_a_hang(void **state)
 {
     struct pulse pulse;
+    int64_t now_ms = 0;
     (void)state;
     pid_t pid = start_idle();
-    pulse_begin(&pulse, pid, 1000, 0);
-    assert_false(pulse_check(&pulse, 999));
-    assert_true(pulse_check(&pulse, 1100));
+    pulse_begin(&pulse, pid, &limits, 0);
+    assert_int_equal(watch(&pulse, 10000, &now_ms), PULSE_STALLED);
+    assert_true(now_ms >= 1000 && now_ms <= 1200);
     end(pid);
 }
 
 static void a_line_is_a_sign_of_life(void **state)
 {
     struct pulse pulse;
+    int64_t now_ms = 0;
     (void)state;
     pid_t pid = start_idle();
-    pulse_begin(&pulse, pid, 1000, 0);
-    for (int64_t now_ms = 500; now_ms < 5000; now_ms += 500) {
-        pulse_beat(&pulse, now_ms);
-        assert_false(pulse_check(&pulse, now_ms + 400));
+    pulse_begin(&pulse, pid, &limits, 0);
+    for (int64_t beat_ms = 500; beat_ms <= 5000; beat_ms += 500) {
+        pulse_beat(&pulse, beat_ms);
+        assert_int_equal(watch(&pulse, beat_ms + 499, &now_ms), PULSE_ALIVE);
     }
-    assert_true(pulse_check(&pulse, 6000));
+    assert_int_equal(watch(&pulse, 10000, &now_ms), PULSE_STALLED);
+    assert_true(now_ms >= 6000 && now_ms <= 6200);
     end(pid);
 }
 
-static void work_in_silence_is_borne_for_six_times_as_long(void **state)
+/* Asks /proc until the process below pid that we started has done something. */
+static void wait_for_use(pid_t pid, bool io)
 {
+    struct proc_use before = proc_tree_use(pid);
+    struct proc_use use = before;
+    while (io ? use.io_bytes == before.io_bytes : use.cpu_ms < before.cpu_ms + 20) {
+        use = proc_tree_use(pid);
+    }
+}
+
+/* A child of ours that only waits for one of its own, which works until it is killed with it. */
+static pid_t start_busy(bool io)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)setpgid(0, 0);
+        if (fork() == 0) {
+            char byte = 0;
+            int zero = open("/dev/zero", O_RDONLY);
+            while (!io || read(zero, &byte, 1) == 1) {
+                if (io) {
+                    (void)usleep(2000); /* I/O, and hardly any processor time */
+                }
+            }
+        }
+        for (;;) {
+            pause();
+        }
+    }
+    return pid;
+}
+
+static void end_group(pid_t pid)
+{
+    assert_int_equal(kill(-pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void work_of_what_it_started_is_a_sign_of_life(void **state)
+{
+    (void)state;
+    for (int io = 0; io < 2; io++) {
+        struct pulse pulse;
+        pid_t pid = start_busy(io);
+        pulse_begin(&pulse, pid, &limits, 0);
+        for (int64_t now_ms = 500; now_ms < 20000; now_ms += 500) {
+            wait_for_use(pid, io);
+            assert_int_equal(pulse_check(&pulse, now_ms), PULSE_ALIVE);
+        }
+        end_group(pid);
+        int64_t now_ms = 20000;
+        assert_int_equal(watch(&pulse, 30000, &now_ms), PULSE_STALLED);
+    }
+}
+
+static void what_lives_may_take_too_long(void **state)
+{
+    const struct pulse_limits both = { .stall_ms = 1000, .most_ms = 2500 };
     struct pulse pulse;
-    volatile unsigned long spin = 0;
-    bool hung = false;
     int64_t now_ms = 0;
     (void)state;
-    pulse_begin(&pulse, getpid(), 1000, 0);
-    while (!hung && now_ms < 100000) {
-        int64_t before = pulse_cpu_ms(getpid());
-        while (pulse_cpu_ms(getpid()) < before + 20) { /* more than a hundredth of the time */
-            spin++;
-        }
-        now_ms += 500;
-        hung = pulse_check(&pulse, now_ms);
+    pid_t pid = start_idle();
+    pulse_begin(&pulse, pid, &both, 0);
+    for (int64_t beat_ms = 100; beat_ms < 2500; beat_ms += 100) {
+        pulse_beat(&pulse, beat_ms);
+        assert_int_equal(watch(&pulse, beat_ms + 99, &now_ms), PULSE_ALIVE);
     }
-    assert_int_equal(now_ms, 6000);
+    pulse_beat(&pulse, 2499);
+    assert_int_equal(watch(&pulse, 10000, &now_ms), PULSE_TOO_LONG);
+    assert_int_equal(now_ms, 2500);
+    end(pid);
 }
 
 static void processes_that_are_gone_have_nothing(void **state)
@@ -84,11 +156,12 @@ static void processes_that_are_gone_have_nothing(void **state)
     (void)state;
     pid_t pid = start_idle();
     end(pid);
-    assert_int_equal(pulse_cpu_ms(pid), -1);
-    assert_int_equal(pulse_start(pid), -1);
-    assert_int_equal(pulse_rss_bytes(pid), 0);
-    assert_true(pulse_start(getpid()) > 0);
-    assert_true(pulse_rss_bytes(getpid()) > 100000);
+    assert_int_equal(proc_tree_use(pid).cpu_ms, 0);
+    assert_int_equal(proc_tree_use(pid).io_bytes, 0);
+    assert_int_equal(proc_start(pid), -1);
+    assert_int_equal(proc_rss_bytes(pid), 0);
+    assert_true(proc_start(getpid()) > 0);
+    assert_true(proc_rss_bytes(getpid()) > 100000);
 }
 
 static void folders_of_the_dead_are_swept(void **state)
@@ -120,7 +193,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_without_work_is_a_hang),
         cmocka_unit_test(a_line_is_a_sign_of_life),
-        cmocka_unit_test(work_in_silence_is_borne_for_six_times_as_long),
+        cmocka_unit_test(work_of_what_it_started_is_a_sign_of_life),
+        cmocka_unit_test(what_lives_may_take_too_long),
         cmocka_unit_test(processes_that_are_gone_have_nothing),
         cmocka_unit_test_setup_teardown(folders_of_the_dead_are_swept, temp_folder_make,
                                         temp_folder_remove),

@@ -11,7 +11,7 @@
 #include "proto/alloc.h"
 #include "worker/work.h"
 
-enum { MEMORY_BYTES = 1000 };
+enum { MEMORY_BYTES = 1000, STALL_MS = 1000 };
 
 /* A worker without children: what work says to them is noted, what they answer is written here. */
 struct bench {
@@ -21,15 +21,17 @@ struct bench {
     struct blenders blenders;
     bool prover_is_ready;
     enum blender_state blender;
-    json_t *asked;   /* the last request to the prover, */
-    json_t *take;    /* the last `take` */
-    json_t *command; /* the last command to Blender */
-    json_t *about;   /* the job */
-    int64_t look;    /* id of the last look at the file */
-    char opened[64]; /* of that look: the file that was opened, "" for a look before */
+    json_t *asked;              /* the last request to the prover, */
+    json_t *take;               /* the last `take` */
+    json_t *command;            /* the last command to Blender */
+    json_t *about;              /* the job */
+    struct pulse_limits limits; /* of the last command */
+    int64_t look;               /* id of the last look at the file */
+    char opened[64];            /* of that look: the file that was opened, "" for a look before */
     int asks, commands, restarts, looks;
     char asks_text[512]; /* "look 1, take 1, ..." */
     int64_t rss;
+    int took_ms;  /* what a frame takes */
     int unwanted; /* how often no Blender was wanted any more */
 };
 
@@ -88,9 +90,10 @@ static void restart(void *ctx, const char *reason)
     bench->blender = BLENDER_CLOSING;
 }
 
-static void command(void *ctx, json_t *sent)
+static void command(void *ctx, json_t *sent, const struct pulse_limits *limits)
 {
     struct bench *bench = ctx;
+    bench->limits = *limits;
     json_decref(bench->command);
     bench->command = sent;
     bench->commands++;
@@ -141,12 +144,15 @@ static int begin(void **state)
     };
     bench->info = (struct blender_info){ .version = "3.4.1", .series = 304, .patch = 1 };
     bench->blenders = (struct blenders){ .items = &bench->info, .count = 1 };
+    bench->took_ms = 12;
     bench->prover_is_ready = true;
     bench->blender = BLENDER_IDLE;
     bench->reports = reports_new();
     bench->about = json_loads(job_text, 0, NULL);
     assert_non_null(bench->about);
-    const struct work_setup setup = { .blenders = &bench->blenders, .memory_bytes = MEMORY_BYTES };
+    const struct work_setup setup = { .blenders = &bench->blenders,
+                                      .memory_bytes = MEMORY_BYTES,
+                                      .stall_ms = STALL_MS };
     bench->work = work_new(&setup, &ports, bench->reports);
     work_set_farm(bench->work, "0123456789abcdef");
     *state = bench;
@@ -206,8 +212,8 @@ static void source_says(struct bench *bench, enum source_verdict verdict)
 
 static void blender_says(struct bench *bench, const char *event)
 {
-    json_t *answer = json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", event, "ms", 12, "code",
-                               "no-camera", "text", "no camera", "fatal", true);
+    json_t *answer = json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", event, "ms", bench->took_ms,
+                               "code", "no-camera", "text", "no camera", "fatal", true);
     bench->blender = BLENDER_IDLE;
     work_blender_answer(bench->work, answer, 4);
     json_decref(answer);
@@ -233,6 +239,15 @@ static void render_first(struct bench *bench, int64_t claim, int frame)
     prover_says(bench, "render");
     open_file(bench);
     assert_string_equal(text_of(bench->asked, "do"), "take");
+    prover_says(bench, "mine");
+    assert_int_equal(bench->blender, BLENDER_RENDERING);
+}
+
+/* The same for a further frame of the open job. */
+static void render_next(struct bench *bench, int64_t claim, int frame)
+{
+    grant(bench, claim, frame);
+    prover_says(bench, "render");
     prover_says(bench, "mine");
     assert_int_equal(bench->blender, BLENDER_RENDERING);
 }
@@ -273,9 +288,10 @@ static void expect_reports(const struct bench *bench, const char *expected)
     assert_string_equal(text, expected);
 }
 
-/* The error of a claim has this code, and these words in its text. */
-static void expect_error(const struct bench *bench, int64_t claim, const char *code,
-                         const char *words)
+/* What a claim came to, or its first warning, has this code, and these words in its text; NULL: it
+ * has no warning. */
+static void expect_report(const struct bench *bench, int64_t claim, const char *what,
+                          const char *code, const char *words)
 {
     struct reports_log logs[REPORTS_LOGS_A_MESSAGE];
     size_t log_count = 0;
@@ -285,11 +301,14 @@ static void expect_error(const struct bench *bench, int64_t claim, const char *c
     bool found = false;
     json_array_foreach(message, i, report)
     {
-        if (int_of(report, "claim") == claim && strcmp(text_of(report, "what"), "error") == 0) {
-            assert_string_equal(text_of(report, "code"), code);
-            assert_non_null(strstr(text_of(report, "text"), words));
-            found = true;
+        const json_t *warning = json_array_get(json_object_get(report, "warnings"), 0);
+        const json_t *says = strcmp(what, "error") == 0 ? report : warning;
+        if (int_of(report, "claim") != claim || strcmp(text_of(report, "what"), what) != 0) {
+            continue;
         }
+        found = true;
+        assert_string_equal(text_of(says, "code"), code ? code : "");
+        assert_non_null(strstr(text_of(says, "text"), words ? words : ""));
     }
     json_decref(message);
     assert_true(found);
@@ -480,6 +499,66 @@ static void pause_returns_what_is_ahead(void **state)
     assert_int_equal(work_want(bench->work), 2); /* inspections are still given out */
 }
 
+static void set_option(struct bench *bench, const char *key, int value)
+{
+    json_object_set_new(json_object_get(bench->about, "options"), key, json_integer(value));
+}
+
+static void a_frame_may_take_as_long_as_its_job_says(void **state)
+{
+    struct bench *bench = *state;
+    set_option(bench, "stall_s", 7);
+    set_option(bench, "max_frame_time_s", 9);
+    grant(bench, 1, 1);
+    prover_says(bench, "render");
+    open_file(bench);
+    assert_int_equal(bench->limits.stall_ms, 7000);
+    assert_int_equal(bench->limits.most_ms, 0); /* an open is no frame */
+    prover_says(bench, "mine");
+    assert_int_equal(bench->limits.stall_ms, 7000);
+    assert_int_equal(bench->limits.most_ms, 9000);
+}
+
+static void else_four_times_what_they_usually_take(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    assert_int_equal(bench->limits.stall_ms, STALL_MS);
+    assert_int_equal(bench->limits.most_ms, 0);
+    bench->took_ms = 5000;
+    blender_says(bench, "rendered");
+    prover_says(bench, "done");
+    render_next(bench, 2, 2);
+    assert_int_equal(bench->limits.stall_ms, 20000);
+    blender_says(bench, "rendered");
+    prover_says(bench, "done");
+    bench->took_ms = 1;
+    for (int frame = 3; frame <= 5; frame++) {
+        render_next(bench, frame, frame);
+        blender_says(bench, "rendered");
+        prover_says(bench, "done");
+    }
+    render_next(bench, 6, 6);
+    assert_int_equal(bench->limits.stall_ms, STALL_MS);
+}
+
+static void a_frame_that_was_too_fast_has_a_warning(void **state)
+{
+    struct bench *bench = *state;
+    set_option(bench, "min_frame_time_ms", 1000);
+    render_first(bench, 1, 12);
+    bench->took_ms = 20;
+    blender_says(bench, "rendered");
+    prover_says(bench, "done");
+    expect_report(bench, 1, "finished", "too-fast",
+                  "frame 12 took 0.02 s, less than the 1 s of --min-frame-time");
+    render_next(bench, 2, 2);
+    bench->took_ms = 1000;
+    blender_says(bench, "rendered");
+    prover_says(bench, "done");
+    expect_report(bench, 2, "finished", NULL, NULL);
+}
+
 static void draining_returns_later_grants(void **state)
 {
     struct bench *bench = *state;
@@ -532,7 +611,7 @@ static void a_picture_that_kills_the_prover_is_an_attempt(void **state)
     (void)work_step(bench->work, 5);
     /* Frame 2 only waited for its turn. */
     expect_reports(bench, "started 1; started 2; error 1; returned 2; ");
-    expect_error(bench, 1, "crashed", "signal 11");
+    expect_report(bench, 1, "error", "crashed", "signal 11");
     assert_int_equal(bench->restarts, 0);
 }
 
@@ -547,7 +626,7 @@ static void a_look_that_kills_each_prover_ends_as_an_error(void **state)
         (void)work_step(bench->work, 5);
     }
     expect_reports(bench, "error 1; ");
-    expect_error(bench, 1, "crashed", "signal 11");
+    expect_report(bench, 1, "error", "crashed", "signal 11");
     assert_true(work_empty(bench->work));
 }
 
@@ -632,6 +711,9 @@ int main(void)
         BENCH(what_was_published_before_a_stop_counts),
         BENCH(a_stale_claim_ends_without_a_report),
         BENCH(pause_returns_what_is_ahead),
+        BENCH(a_frame_may_take_as_long_as_its_job_says),
+        BENCH(else_four_times_what_they_usually_take),
+        BENCH(a_frame_that_was_too_fast_has_a_warning),
         BENCH(draining_returns_later_grants),
         BENCH(a_grant_that_comes_twice_is_held_once),
         BENCH(a_dead_prover_returns_what_it_held),

@@ -59,13 +59,20 @@ def test_crash_in_a_frame_is_an_error_with_its_last_lines(broker, start_stand_in
     assert not (out / "frame_0002.png").exists()
 
 
-def test_a_hung_blender_is_ended(broker, start_stand_in, faults, job, out):
-    broker.job = job
-    faults("hang-1", "deaf")
-    start_stand_in("--stall", "1")
+@pytest.mark.parametrize("fault, arguments, options, code, words", [
+    ("hang-1", ("--stall", "1"), {}, "stalled", "no I/O for 1 s"),
+    ("hang-1", (), {"stall_s": 1}, "stalled", "no I/O for 1 s"),
+    ("busy-1", (), {"stall_s": 1, "max_frame_time_s": 2}, "too-long", "longer than the 2 s"),
+])
+def test_a_hung_blender_is_ended(broker, start_stand_in, faults, job, out, fault, arguments, options,
+                                 code, words):
+    broker.job = {**job, "options": options}
+    faults(fault, "deaf")
+    start_stand_in(*arguments)
     claims = broker.frames(1, 2)
     broker.until(lambda: broker.all_ended(claims))
-    assert broker.report(claims[0], "error")["code"] == "stalled"
+    error = broker.report(claims[0], "error")
+    assert error["code"] == code and words in error["text"]
     assert broker.of(claims[1])[-1] == "finished"
     assert gone(faults.starts()[0]["pid"])
     assert temporary(out) == []
