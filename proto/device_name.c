@@ -311,19 +311,22 @@ int device_name_parse_list(const char *text, struct device_spec **out, size_t *c
     return DEVICE_NAME_OK;
 }
 
+/* By runs, however the list came to be split into items: a device has one name. */
 static void write_numbers(FILE *out, const struct device_spec *self)
 {
     const char *plus = "";
-    for (size_t i = 0; i < self->numbers.count; i++) {
-        const struct ranges_item *item = &self->numbers.items[i];
-        if (self->kind == DEVICE_CPU && item->step == 1 && item->last > item->first) {
-            (void)fprintf(out, "%s%d-%d", plus, item->first, item->last);
-            plus = "+";
-            continue;
+    int32_t first = 0;
+    for (int64_t rank = 0; ranges_at(&self->numbers, rank, &first); rank++, plus = "+") {
+        int32_t last = first;
+        int32_t next = 0;
+        while (self->kind == DEVICE_CPU && ranges_at(&self->numbers, rank + 1, &next) &&
+               next == last + 1) {
+            last = next;
+            rank++;
         }
-        for (int32_t at = item->first; at <= item->last; at += item->step) {
-            (void)fprintf(out, "%s%d", plus, at); /* into memory: see the check of fclose */
-            plus = "+";
+        (void)fprintf(out, "%s%d", plus, first); /* into memory: see the check of fclose */
+        if (last > first) {
+            (void)fprintf(out, "-%d", last);
         }
     }
 }

@@ -1,5 +1,6 @@
 #include "tests/fuzz/fuzz.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
+    (void)signal(SIGPIPE, SIG_IGN); /* as all programs of ours do */
     report_fd = dup(STDERR_FILENO);
     fuzz_set_up();
     return 0;
