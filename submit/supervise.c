@@ -27,7 +27,7 @@ enum {
     ATTEND_MS = 50,         /* a stop order is answered at once, the rest is of no interest */
     LOOK_MS = 2000,         /* between two looks at what others started */
     NAMES_MAX = 4,          /* of devices, in a line */
-    FORGET_MS = 5500,       /* after it the broker has forgotten who does not attend any more */
+    LEAVE_MS = 1000,        /* for the good-bye and the question who is left */
     ORDERED_LOOK_MS = 5000, /* is the broker still there that has told the workers? */
     NOW_GRACE_MS = 10000,   /* from `now` to KILL */
     END_GRACE_MS = 10000,   /* of inspector and broker, from TERM to KILL */
@@ -266,15 +266,19 @@ static void complete(struct supervise *self)
     }
 }
 
-/* Say that we are here and hear whether to stop. */
-static void say_here(struct supervise *self, int64_t wait_ms)
+static json_t *attend_request(const struct supervise *self)
 {
-    CLEANUP(cleanup_json) json_t *answer = NULL;
     json_t *request = msg_new("ATTEND");
     msg_set_str(request, "role", self->role);
     msg_set_int(request, "pid", getpid());
-    if (talk_ask(self->talk, request, wait_ms < ATTEND_MS ? ATTEND_MS : wait_ms, &answer) ==
-        CLIENT_OK) {
+    return request;
+}
+
+/* Say that we are here and hear whether to stop. */
+static void say_here(struct supervise *self)
+{
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    if (talk_ask(self->talk, attend_request(self), ATTEND_MS, &answer) == CLIENT_OK) {
         const char *stop = msg_str_or(answer, "stop", "");
         if (*stop) {
             self->ordered = true;
@@ -291,7 +295,7 @@ static bool idle(void *arg)
     if (!self->started || self->stopping) {
         return true;
     }
-    say_here(self, 0);
+    say_here(self);
     if (clock_mono_ms() >= self->look_ms && self->level == SUPERVISE_RUN) {
         self->look_ms = clock_mono_ms() + LOOK_MS;
         complete(self);
@@ -341,7 +345,7 @@ int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none)
     if (talk_hello(self->talk, BROKER_START_MS, &hello) != CLIENT_OK) {
         return self->level == SUPERVISE_RUN ? talk_complain(self->talk, false) : COMMAND_FAILED;
     }
-    say_here(self, 0); /* before the workers, so that the broker knows whose they are */
+    say_here(self); /* before the workers, so that the broker knows whose they are */
     complete(self);
     self->look_ms = clock_mono_ms() + LOOK_MS;
     self->started = true;
@@ -395,27 +399,16 @@ static void signal_members(struct supervise *self, size_t from, size_t to, int n
     }
 }
 
-/* Attendants, we among them until we are forgotten; -1: no broker. */
-static int64_t attendants(struct supervise *self)
+/* Say good-bye to the broker; true if another farm or render attends it still. */
+static bool leave(struct supervise *self)
 {
+    CLEANUP(cleanup_json) json_t *answer = NULL;
     CLEANUP(cleanup_json) json_t *hello = NULL;
-    return talk_hello(self->talk, 1000, &hello) == CLIENT_OK ? msg_int_or(hello, "attendants", 0)
-                                                             : -1;
-}
-
-/*
- * Is there another farm or render that attends this broker? One that is about to end as we are
- * does so no more, so the answer is what is left once both of us are forgotten.
- */
-static bool is_used(struct supervise *self)
-{
-    int64_t deadline_ms = clock_mono_ms() + FORGET_MS;
-    int64_t count = attendants(self);
-    while (count > 1 && self->level < SUPERVISE_NOW && clock_mono_ms() < deadline_ms) {
-        (void)talk_wait_fd(self->talk, -1, 250); /* a pause; the level is looked at */
-        count = attendants(self);
-    }
-    return self->level < SUPERVISE_NOW && count > 0 && clock_mono_ms() >= deadline_ms;
+    json_t *request = attend_request(self);
+    msg_set_bool(request, "leave", true);
+    return talk_ask(self->talk, request, LEAVE_MS, &answer) == CLIENT_OK &&
+           talk_hello(self->talk, LEAVE_MS, &hello) == CLIENT_OK &&
+           msg_int_or(hello, "attendants", 0) > 0;
 }
 
 /*
@@ -460,7 +453,8 @@ void supervise_stop(supervise_t *self)
     self->stopping = true;
     set_timer(self);
     stop_workers(self);
-    bool others = broker_is_mine(self) && !self->ordered && is_used(self);
+    bool others = talk_is_broker(self->talk) && leave(self) && broker_is_mine(self) &&
+                  !self->ordered && self->level < SUPERVISE_NOW;
     for (size_t i = 2; i-- > 0;) { /* the inspector first: it leaves with a last word */
         if (others && self->members[i]->child) {
             (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, child_pidfd(self->members[i]->child), NULL);
