@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "submit/command.h"
+#include "submit/say.h"
 
 const char *argp_program_version = "dblend " DBLEND_VERSION;
 
@@ -98,6 +100,27 @@ static void set_locale(void)
     (void)setlocale(LC_NUMERIC, "C"); /* always there */
 }
 
+/*
+ * At every end of the program, also argp's after --help: output that could not be written is a
+ * failure. A reader that has had enough is no trouble.
+ */
+static void end_output(int status, void *arg)
+{
+    (void)arg; /* there is nothing to hand over */
+    if (fflush(stdout) != 0) {
+        say_lost(errno);
+    }
+    int why = say_lost_why();
+    if (!ferror(stdout) && !why) {
+        return;
+    }
+    if (why != EPIPE) {
+        say_error("standard output cannot be written%s%s", why ? ": " : "",
+                  why ? strerror(why) : "");
+    }
+    _exit(status == COMMAND_DONE ? COMMAND_FAILED : status);
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -110,6 +133,7 @@ int main(int argc, char **argv)
     set_locale();
     argp_err_exit_status = COMMAND_USAGE;
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* lines appear when they are made, in pipes too */
+    (void)on_exit(end_output, NULL); /* without it the output is the same, only not looked at */
     char program[] = "dblend";
     argv[0] = program;
     error_t error = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
@@ -121,12 +145,5 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN); /* a reader of our output that left is an error of printf */
     command_end_on_signals();
     bool help = strcmp(argv[arguments.index], "help") == 0;
-    int status = run(arguments.command, argc - arguments.index, argv + arguments.index, help);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        if (errno != EPIPE) { /* a reader that has had enough is no trouble */
-            fprintf(stderr, "dblend: standard output cannot be written: %s\n", strerror(errno));
-        }
-        status = status == COMMAND_DONE ? COMMAND_FAILED : status;
-    }
-    return status;
+    return run(arguments.command, argc - arguments.index, argv + arguments.index, help);
 }

@@ -1,5 +1,6 @@
 #include "submit/say.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,17 @@
 static void (*step_aside)(void *arg);
 static void (*come_back)(void *arg);
 static void *around_arg;
+static int lost; /* errno of the first line of standard output that could not be written */
+
+void say_lost(int error)
+{
+    lost = lost ? lost : error;
+}
+
+int say_lost_why(void)
+{
+    return lost;
+}
 
 void say_around(void (*before)(void *arg), void (*after)(void *arg), void *arg)
 {
@@ -28,8 +40,12 @@ static void print_line(FILE *stream, const char *on, const char *head, const cha
         step_aside(around_arg);
     }
     CLEANUP(cleanup_free) char *clean = text_clean(text);
-    fprintf(stream, "%s%s%s%s\n", on, head, *on ? term_code(stream, TERM_PLAIN) : "", clean);
-    fflush(stream);
+    if ((fprintf(stream, "%s%s%s%s\n", on, head, *on ? term_code(stream, TERM_PLAIN) : "", clean) <
+             0 ||
+         fflush(stream) != 0) &&
+        stream == stdout) {
+        say_lost(errno);
+    }
     if (come_back) {
         come_back(around_arg);
     }
@@ -75,10 +91,11 @@ void say_json(const json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
     if (text) {
-        puts(text);
+        if (puts(text) < 0 || fflush(stdout) != 0) {
+            say_lost(errno);
+        }
         free(text);
     }
-    fflush(stdout);
 }
 
 /* Does text begin with the job's number already? */
@@ -89,17 +106,11 @@ static bool names_job(const char *text, int64_t job)
     return text && strncmp(text, words, size) == 0 && strchr(": ", text[size]);
 }
 
-void say_trouble(bool json, const char *file, int64_t job, const json_t *error)
+char *say_trouble_text(const char *file, int64_t job, const json_t *error)
 {
     const char *code = json_string_value(json_object_get(error, "code"));
     const char *text = json_string_value(json_object_get(error, "text"));
     const char *hint = json_string_value(json_object_get(error, "hint"));
-    if (json) {
-        json_t *line = objects_error(code, file, job, text, hint);
-        say_json(line);
-        json_decref(line);
-        return;
-    }
     CLEANUP(cleanup_free) char *about = NULL;
     if (file && !(text && strstr(text, file))) {
         about = alloc_format("%s: ", file);
@@ -107,11 +118,23 @@ void say_trouble(bool json, const char *file, int64_t job, const json_t *error)
         about = alloc_format("job %lld: ", (long long)job);
     }
     bool hinted = hint && *hint;
-    say_error("%s%s%s%s", about ? about : "",
-              text   ? text
-              : code ? code
-                     : "it failed",
-              hinted ? "; " : "", hinted ? hint : "");
+    text = text ? text : code ? code : "it failed";
+    return alloc_format("%s%s%s%s", about ? about : "", text, hinted ? "; " : "",
+                        hinted ? hint : "");
+}
+
+void say_trouble(bool json, const char *file, int64_t job, const json_t *error)
+{
+    if (json) {
+        json_t *line = objects_error(json_string_value(json_object_get(error, "code")), file, job,
+                                     json_string_value(json_object_get(error, "text")),
+                                     json_string_value(json_object_get(error, "hint")));
+        say_json(line);
+        json_decref(line);
+        return;
+    }
+    CLEANUP(cleanup_free) char *text = say_trouble_text(file, job, error);
+    say_error("%s", text);
 }
 
 void say_problem(bool json, const char *file, const char *code, const char *text, const char *hint)

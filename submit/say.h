@@ -29,8 +29,17 @@ void say_json(const json_t *object);
  */
 void say_trouble(bool json, const char *file, int64_t job, const json_t *error);
 
-/* The same from three strings. */
+/* That second text, without "dblend: ". The caller frees it. */
+char *say_trouble_text(const char *file, int64_t job, const json_t *error);
+
+/* say_trouble from three strings. */
 void say_problem(bool json, const char *file, const char *code, const char *text, const char *hint);
+
+/* Standard output took something less than was printed: why is remembered, if it is the first. */
+void say_lost(int error);
+
+/* Why standard output could not be written, an errno, if it is known; 0: not that we know. */
+int say_lost_why(void);
 
 /* Called around every line on standard error and standard output; NULL ends it. */
 void say_around(void (*before)(void *arg), void (*after)(void *arg), void *arg);

@@ -1,11 +1,13 @@
 #include "submit/table.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "submit/say.h"
 #include "submit/term.h"
 #include "submit/text.h"
 
@@ -99,12 +101,14 @@ void table_print(const table_t *self, FILE *stream)
     for (size_t c = 0; c < self->column_count; c++) {
         print_cell(self, c, self->columns[c].title, widths[c], stream);
     }
-    fprintf(stream, "%s\n", term_code(stream, TERM_PLAIN));
+    if (fprintf(stream, "%s\n", term_code(stream, TERM_PLAIN)) < 0) {
+        say_lost(errno);
+    }
     for (size_t i = 0; i < rows * self->column_count; i++) {
         size_t column = i % self->column_count;
         print_cell(self, column, self->cells[i], widths[column], stream);
-        if (column + 1 == self->column_count) {
-            fputc('\n', stream);
+        if (column + 1 == self->column_count && fputc('\n', stream) == EOF) {
+            say_lost(errno);
         }
     }
 }
