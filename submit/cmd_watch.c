@@ -161,8 +161,9 @@ static void change(struct watch *self, const char *type, int64_t job, int64_t pr
     }
     const json_t *result = json_array_get(json_object_get(answer, "results"), 0);
     if (json_is_object(result) && !json_is_true(json_object_get(result, "ok"))) {
-        set_message(self, alloc_format(" job %lld: %s", (long long)job,
-                                       objects_str(json_object_get(result, "error"), "text")));
+        CLEANUP(cleanup_free)
+        char *text = say_trouble_text(NULL, job, json_object_get(result, "error"));
+        set_message(self, alloc_format(" %s", text));
     }
 }
 

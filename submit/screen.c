@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <term.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #include "submit/term.h"
 #include "submit/text.h"
 
-enum { NUMBER_WIDTH = 6, TIME_SIZE = 16, EVENTS_MIN = 5, SECTION_ROWS = 2 };
+enum { NUMBER_WIDTH = 6, PRIORITY_WIDTH = 4, TIME_SIZE = 16, EVENTS_MIN = 5, SECTION_ROWS = 2 };
 
 struct screen {
     SCREEN *terminal;
@@ -25,8 +26,25 @@ struct screen {
     int width;
 };
 
+/* Can this terminal put the cursor anywhere? One that cannot (dumb) shows no screen. */
+static bool can_draw(void)
+{
+    int why = 0;
+    if (setupterm(NULL, STDOUT_FILENO, &why) != OK) {
+        return false;
+    }
+    char name[] = "cup";
+    const char *capability = tigetstr(name);
+    bool can = capability && capability != (const char *)-1; /* -1: not a string at all */
+    (void)del_curterm(cur_term);
+    return can;
+}
+
 screen_t *screen_new(void)
 {
+    if (!can_draw()) {
+        return NULL;
+    }
     SCREEN *terminal = newterm(NULL, stdout, stdin);
     if (!terminal) {
         return NULL;
@@ -133,7 +151,7 @@ static void put_jobs(screen_t *self, const struct screen_view *view, size_t rows
     size_t count = json_array_size(view->jobs);
     size_t selected = index_of(view->jobs, view->selected);
     size_t first = selected >= rows ? selected - rows + 1 : 0;
-    put_line(self, A_BOLD, "   JOB  NAME");
+    put_line(self, A_BOLD, "   JOB PRIO  NAME");
     if (count == 0) {
         put_line(self, A_DIM, "  no jobs; `dblend add FILE.blend' puts one on the list");
     }
@@ -143,11 +161,13 @@ static void put_jobs(screen_t *self, const struct screen_view *view, size_t rows
         if (i < first || i >= first + rows) {
             continue;
         }
-        size_t width = self->width > NUMBER_WIDTH + 2 ? (size_t)self->width - NUMBER_WIDTH - 2 : 1;
+        int before = NUMBER_WIDTH + PRIORITY_WIDTH + 3;
+        size_t width = self->width > before ? (size_t)(self->width - before) : 1;
         CLEANUP(cleanup_free) char *line = progress_job_line(job, &rate, width);
         CLEANUP(cleanup_free)
         char *numbered =
-            alloc_format("%*lld  %s", NUMBER_WIDTH, (long long)objects_int(job, "job"), line);
+            alloc_format("%*lld %*lld  %s", NUMBER_WIDTH, (long long)objects_int(job, "job"),
+                         PRIORITY_WIDTH, (long long)objects_int(job, "priority"), line);
         attr_t attribute = attribute_of(term_state_colour(objects_str(job, "state")));
         put_line(self, i == selected ? attribute | A_REVERSE : attribute, numbered);
     }

@@ -46,7 +46,8 @@ static bool coloured(FILE *stream)
 {
     const char *no_colour = getenv("NO_COLOR");
     const char *term = getenv("TERM");
-    return term_is(stream) && !(no_colour && *no_colour) && term && strcmp(term, "dumb") != 0;
+    return term_is(stream) && !(no_colour && *no_colour) && term && *term &&
+           strcmp(term, "dumb") != 0;
 }
 
 const char *term_code(FILE *stream, enum term_colour colour)
