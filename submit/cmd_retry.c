@@ -14,6 +14,7 @@ int cmd_retry(int argc, char **argv)
             "start at 0.",
         .choice = TARGET_NEWEST,
         .done = "what failed is put back",
+        .idle = "nothing has failed",
         .flag = { "all", 'a', "All frames: render over the pictures that are there", "all",
                   "all frames are rendered again" },
     };

@@ -409,6 +409,19 @@ static int settle_unwaited(const intake_t *self, talk_t *talk, const struct inta
     return COMMAND_DONE;
 }
 
+/* The same is queued already and waits for an answer: --again is not the way out. */
+static void tell_held(const intake_t *self, talk_t *talk, const struct intake_entry *entry)
+{
+    CLEANUP(cleanup_json) json_t *job = NULL;
+    CLEANUP(cleanup_json) json_t *detail = NULL;
+    if (!is_json(self) && entry->job > 0 &&
+        talk_job(talk, entry->job, &job, &detail) == CLIENT_OK &&
+        strcmp(objects_str(job, "state"), "held") == 0) {
+        CLEANUP(cleanup_json) json_t *questions = questions_of(job, detail);
+        ask_tell(false, entry->job, NULL, questions);
+    }
+}
+
 static int settle_all(intake_t *self, talk_t *talk)
 {
     int status = COMMAND_DONE;
@@ -417,6 +430,7 @@ static int settle_all(intake_t *self, talk_t *talk)
         int one = COMMAND_FAILED;
         if (entry->error) {
             tell_refusal(self, entry);
+            tell_held(self, talk, entry);
         } else {
             one = self->how.wait ? settle(self, talk, entry) : settle_unwaited(self, talk, entry);
         }

@@ -62,12 +62,6 @@ json_t *objects_frame(const json_t *wire)
     static const char *const file[] = { "path", "bytes", "width", "height", "view", NULL };
     json_t *out = pick("frame", wire, keys);
     pick_each(out, "files", file);
-    json_t *files = json_object_get(out, "files");
-    for (size_t i = 0; i < json_array_size(files); i++) {
-        if (*objects_str(json_array_get(files, i), "view") == '\0') {
-            json_object_set_new(json_array_get(files, i), "view", json_null());
-        }
-    }
     pick_inside(out, "error", error_keys);
     return out;
 }

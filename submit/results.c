@@ -2,6 +2,7 @@
 
 #include <argp.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "proto/cleanup.h"
 #include "proto/messages.h"
@@ -64,7 +65,15 @@ static void read_arguments(struct arguments *arguments, int argc, char **argv)
     (void)argp_parse(&argp, argc, argv, 0, NULL, arguments); /* ends the program on an error */
 }
 
-static void tell_done(const struct arguments *arguments, const json_t *answer)
+/* Has nothing been put back? */
+static bool is_done(talk_t *talk, int64_t number)
+{
+    CLEANUP(cleanup_json) json_t *job = NULL;
+    return talk_job(talk, number, &job, NULL) == CLIENT_OK &&
+           strcmp(objects_str(job, "state"), "done") == 0;
+}
+
+static void tell_done(talk_t *talk, const struct arguments *arguments, const json_t *answer)
 {
     const struct results_change *change = arguments->change;
     const json_t *results = json_object_get(answer, "results");
@@ -73,7 +82,8 @@ static void tell_done(const struct arguments *arguments, const json_t *answer)
         const json_t *result = json_array_get(results, i);
         int64_t job = objects_int(result, "job");
         if (json_is_true(json_object_get(result, "ok")) && job > 0) {
-            say_note("job %lld: %s", (long long)job, done);
+            bool idle = change->idle && !arguments->flag && is_done(talk, job);
+            say_note("job %lld: %s", (long long)job, idle ? change->idle : done);
         }
     }
 }
@@ -91,7 +101,7 @@ static int send_change(talk_t *talk, const struct arguments *arguments, json_t *
         return talk_complain(talk, json);
     }
     if (!json) {
-        tell_done(arguments, answer);
+        tell_done(talk, arguments, answer);
     }
     return results_tell(answer, json) ? COMMAND_DONE : COMMAND_FAILED;
 }

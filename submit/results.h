@@ -27,6 +27,7 @@ struct results_change {
     const char *doc;
     enum target_choice choice; /* of a FILE argument */
     const char *done;          /* what came of a job, in words: "paused" */
+    const char *idle; /* what came of a job that is done: nothing was to do; NULL: as done */
     const char *farm; /* what came of the whole farm: no argument means it; NULL: one is needed */
     struct results_flag flag;
 };
