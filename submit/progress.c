@@ -169,7 +169,7 @@ struct progress_rate progress_rate_of(progress_t *self, const json_t *job, int64
     int64_t since_ms = now_ms - last->at_ms; /* a part of the next frame is rendered already */
     rate.per_minute = MINUTE_MS / per_frame_ms;
     rate.left_ms = (int64_t)((double)left * per_frame_ms) - since_ms;
-    rate.left_ms = rate.left_ms < 0 ? 0 : rate.left_ms;
+    rate.left_ms = rate.left_ms < 0 ? 0 : rate.left_ms; /* slower than the others: unknown */
     return rate;
 }
 
@@ -197,9 +197,11 @@ static char *state_text(const json_t *job, const struct progress_rate *rate)
     if (strcmp(objects_str(job, "state"), "active") != 0 || rate->left_ms < 0) {
         return alloc_format("%s%s", plain_state(job), broken);
     }
-    CLEANUP(cleanup_free) char *left = text_duration(rate->left_ms);
-    return alloc_format("%.*f frames/min, %s left%s", rate->per_minute < 100 ? 1 : 0,
-                        rate->per_minute, left, broken);
+    CLEANUP(cleanup_free) char *duration = text_duration(rate->left_ms);
+    CLEANUP(cleanup_free)
+    char *left = rate->left_ms > 0 ? alloc_format(", %s left", duration) : alloc_text("");
+    return alloc_format("%.*f frames/min%s%s", rate->per_minute < 100 ? 1 : 0, rate->per_minute,
+                        left, broken);
 }
 
 char *progress_job_line(const json_t *job, const struct progress_rate *rate, size_t width)

@@ -127,8 +127,8 @@ void summary_saved_again(const json_t *job, const json_t *detail)
     }
 }
 
-/* The pattern as ffmpeg wants it: %04d for the number, %% for a per cent sign. */
-static char *ffmpeg_pattern(const json_t *output)
+/* The names as printf and ffmpeg want them: number is the conversion, %% a per cent sign. */
+static char *name_pattern(const json_t *output, const char *number)
 {
     const char *parts[] = { objects_str(output, "head"), objects_str(output, "tail") };
     char *escaped[2] = { NULL, NULL };
@@ -142,31 +142,51 @@ static char *ffmpeg_pattern(const json_t *output)
             }
         }
     }
-    char *out = alloc_format("%s%%0%lldd%s", escaped[0], (long long)objects_int(output, "digits"),
-                             escaped[1]);
+    CLEANUP(cleanup_free) char *name = alloc_format("%s%s%s", escaped[0], number, escaped[1]);
     free(escaped[0]);
     free(escaped[1]);
+    return text_shell(name);
+}
+
+/* `seq' of every range, one after the other. */
+static char *numbers_of(const struct ranges *frames)
+{
+    char *out = alloc_text("");
+    for (size_t i = 0; i < frames->count; i++) {
+        const struct ranges_item *item = &frames->items[i];
+        CLEANUP(cleanup_free) char *before = out;
+        out = alloc_format("%s%sseq %d %d %d", before, i > 0 ? "; " : "", item->first, item->step,
+                           item->last);
+    }
     return out;
 }
 
-/* What ffmpeg reads: a numbered sequence, or by wildcard where numbers are left out. */
-static char *ffmpeg_input(const json_t *output, const struct ranges *frames)
+/*
+ * The beginning of the command, up to what ffmpeg reads: exactly the frames of the job, whatever
+ * else lies in the folder. A sequence that leaves numbers out comes through a pipe.
+ */
+static char *ffmpeg_input(const json_t *output, const struct ranges *frames, const char *fps)
 {
     int32_t first = 0;
     int32_t last = 0;
     int64_t count = ranges_count(frames);
+    long long digits = (long long)objects_int(output, "digits");
     if (!ranges_at(frames, 0, &first) || !ranges_at(frames, count - 1, &last)) {
         return NULL;
     }
     if ((int64_t)last - first + 1 == count) {
-        CLEANUP(cleanup_free) char *pattern = ffmpeg_pattern(output);
-        CLEANUP(cleanup_free) char *quoted = text_shell(pattern);
-        return alloc_format("-start_number %d -i %s", first, quoted);
+        CLEANUP(cleanup_free) char *number = alloc_format("%%0%lldd", digits);
+        CLEANUP(cleanup_free) char *names = name_pattern(output, number);
+        return alloc_format("ffmpeg -framerate %s -start_number %d -i %s -frames:v %lld", fps,
+                            first, names, (long long)count);
     }
-    CLEANUP(cleanup_free)
-    char *glob = alloc_format("%s*%s", objects_str(output, "head"), objects_str(output, "tail"));
-    CLEANUP(cleanup_free) char *quoted = text_shell(glob);
-    return alloc_format("-pattern_type glob -i %s", quoted);
+    CLEANUP(cleanup_free) char *number = alloc_format("%%.%lldd", digits);
+    CLEANUP(cleanup_free) char *names = name_pattern(output, number);
+    CLEANUP(cleanup_free) char *numbers = numbers_of(frames);
+    return alloc_format(
+        "for n in $(%s); do cat \"$(printf %s $n)\"; done | "
+        "ffmpeg -framerate %s -f image2pipe -i -",
+        numbers, names, fps);
 }
 
 char *summary_movie(const json_t *detail)
@@ -177,15 +197,16 @@ char *summary_movie(const json_t *detail)
     struct ranges frames = { 0 };
     CLEANUP(cleanup_free) char *input = NULL;
     if (*movie && output && frames_of(detail, &frames)) {
-        input = ffmpeg_input(output, &frames);
+        input = ffmpeg_input(output, &frames, objects_str(found, "fps"));
     }
     ranges_clear(&frames);
     if (!input) {
         return NULL;
     }
+    bool odd = objects_int(found, "width") % 2 != 0 || objects_int(found, "height") % 2 != 0;
     CLEANUP(cleanup_free) char *to = text_shell(movie);
-    return alloc_format("ffmpeg -framerate %s %s -c:v libx264 -pix_fmt yuv420p -crf 18 %s",
-                        objects_str(found, "fps"), input, to);
+    return alloc_format("%s%s -c:v libx264 -pix_fmt yuv420p -crf 18 %s", input,
+                        odd ? " -vf 'pad=ceil(iw/2)*2:ceil(ih/2)*2'" : "", to);
 }
 
 static void print_failures(const json_t *frames)

@@ -157,7 +157,7 @@ class Home:
 class Terminal:
     """A dblend at a terminal: what is on it, and keys."""
 
-    def __init__(self, home, *words, columns=100, rows=30):
+    def __init__(self, home, *words, columns=100, rows=30, **env):
         import fcntl
         import struct
         import termios
@@ -167,7 +167,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.fd = master
         self.process = subprocess.Popen([home.bin / "dblend", *map(str, words)], cwd=home.work,
-                                        env=home.env, stdin=slave, stdout=slave, stderr=slave,
+                                        env=dict(home.env, **env), stdin=slave, stdout=slave, stderr=slave,
                                         start_new_session=True, preexec_fn=self._take)
         os.close(slave)
         home.started.append(self)

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 
+import pytest
+
 from clitools import Terminal, until
 
 JOB_KEYS = ["type", "job", "name", "file", "scene", "state", "priority", "output", "frames",
@@ -24,8 +26,8 @@ def go(home):
 
 
 def begun(home, count):
-    """Wait until so many frames render."""
-    until(lambda: [one["event"] for one in home.json("log")].count("frame-started") >= count)
+    """Wait until so many frames have been started, also while there is no broker yet."""
+    until(lambda: home.run("log", "--json").stdout.count('"frame-started"') >= count)
 
 
 def done(home, job):
@@ -96,6 +98,16 @@ def test_a_held_job_is_told_with_its_flags_and_answered(home):
     assert waited.returncode == 1 and "--keep or --overwrite" in waited.stderr
     assert home.run("accept", "1", "--keep").returncode == 0
     until(lambda: home.state(1) == "active")
+
+
+def test_adding_a_held_job_again_tells_what_it_waits_for(home):
+    home.blend("held")
+    home.run("add", "held.blend")
+    again = home.run("add", "held.blend")
+    assert again.returncode == 1
+    assert "already queued as job 1" in again.stderr
+    assert "dblend accept 1' and --keep or --overwrite" in again.stderr
+    assert len(home.json("add", "held.blend", status=1)) == 1  # one object a FILE
 
 
 def test_adding_again_with_the_flag_answers_the_held_job(home):
@@ -194,6 +206,17 @@ def test_the_whole_farm_is_paused(home):
     done(home, job)
 
 
+def test_retry_of_what_is_done_puts_nothing_back(home):
+    home.blend()
+    home.farm()
+    job = number_of(home, "plain.blend")
+    done(home, job)
+    assert "nothing has failed" in home.run("retry", job).stderr
+    assert home.state(job) == "done"
+    assert "all frames are rendered again" in home.run("retry", job, "--all").stderr
+    done(home, job)
+
+
 def test_ended_jobs_are_cleared(home):
     home.blend()
     home.farm()
@@ -232,14 +255,18 @@ def test_show_log_and_workers_have_their_lines(home):
     assert lines[1]["files"][0]["view"] is None
 
 
-def test_output_that_cannot_be_written_is_an_error(home):
+@pytest.mark.parametrize("words", [["list"], ["list", "-q"], ["list", "--json"], ["show", "1"],
+                                   ["log"], ["blender"], ["--help"], ["list", "--help"]])
+def test_output_that_cannot_be_written_is_an_error(home, words):
     home.blend()
     number_of(home, "plain.blend")
     with open("/dev/full", "w") as full:
-        ended = subprocess.run([home.bin / "dblend", "list"], env=home.env, stdout=full,
+        ended = subprocess.run([home.bin / "dblend", *words], env=home.env, stdout=full,
                                stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 1
-    assert "cannot be written" in ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("dblend: standard output cannot be written")
+    assert "--help" in words or line.endswith(": No space left on device")
 
 
 def test_an_answer_to_another_question_is_no_answer(home):
@@ -406,8 +433,8 @@ def test_render_does_everything_and_leaves_nothing_running(home):
     lines = ended.stdout.splitlines()
     assert lines[0] == f"plain: done, 6 frames rendered, in {home.work}/plain"
     assert lines[1] == f"movie: done, 6 frames rendered, in {home.work}/movie"
-    assert lines[2].endswith(f"-i '{home.work}/movie/movie-%04d.png' -c:v libx264 -pix_fmt yuv420p "
-                             f"-crf 18 '{home.work}/movie.mp4'")
+    assert lines[2].endswith(f"-i '{home.work}/movie/movie-%04d.png' -frames:v 6 -c:v libx264 "
+                             f"-pix_fmt yuv420p -crf 18 '{home.work}/movie.mp4'")
     assert len(frames_of(home)) == len(frames_of(home, "movie")) == 6
     assert home.processes() == []
 
@@ -484,7 +511,6 @@ def test_render_prints_objects(home):
 def test_interrupted_render_finishes_its_frames_and_goes_on(home):
     home.blend("slow")
     render = home.start("render", "--devices", "cpu/2", "slow.blend")
-    render.says("first frame")
     begun(home, 2)
     render.send(signal.SIGINT)
     until(lambda: home.state(1) == "paused")
@@ -499,7 +525,6 @@ def test_interrupted_render_finishes_its_frames_and_goes_on(home):
 def test_render_interrupted_twice_gives_back_at_once(home):
     home.blend("slow")
     render = home.start("render", "--devices", "cpu/2", "slow.blend")
-    render.says("first frame")
     begun(home, 2)
     render.send(signal.SIGINT)
     until(lambda: home.state(1) == "paused")
@@ -512,7 +537,7 @@ def test_render_interrupted_twice_gives_back_at_once(home):
 def test_killed_render_leaves_no_process(home):
     home.blend("slow")
     render = home.start("render", "--devices", "cpu/2", "slow.blend")
-    render.says("first frame")
+    begun(home, 1)
     render.process.kill()
     render.end()
     until(lambda: not home.processes(), why="something is left")
@@ -524,7 +549,7 @@ def test_killed_render_leaves_no_process(home):
 def test_stop_ends_a_render_too(home):
     home.blend("slow")
     render = home.start("render", "--devices", "cpu/2", "slow.blend")
-    render.says("first frame")
+    begun(home, 1)
     stop = home.start("stop")
     until(lambda: home.state(1) == "paused")
     go(home)
@@ -538,7 +563,7 @@ def test_second_render_takes_over_when_the_first_ends(home):
     home.blend()
     home.blend("slow")
     first = home.start("render", "--devices", "cpu:0", "plain.blend", "slow.blend", "-f", "1-2")
-    first.says("first frame")
+    begun(home, 3)
     second = home.start("render", "slow.blend", "-f", "5-6")
     until(lambda: len(home.json("list")) == 3)
     first.send(signal.SIGINT)

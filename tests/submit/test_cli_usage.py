@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from clitools import ROOT
+from clitools import ROOT, Terminal
 
 COMMANDS = ["render", "farm", "add", "remove", "list", "show", "watch", "wait", "log", "workers",
             "pause", "resume", "cancel", "retry", "priority", "accept", "clear", "drain", "stop",
@@ -141,6 +141,16 @@ def test_watch_says_that_it_needs_a_terminal(home):
     done = home.run("watch")
     assert done.returncode == 1
     assert "terminal" in done.stderr
+
+
+def test_watch_says_that_a_terminal_cannot_show_it(home):
+    home.blend()
+    home.ok("add", "--no-wait", "plain.blend")
+    for name in ("dumb", "", "no-such-terminal"):
+        terminal = Terminal(home, "watch", TERM=name)
+        assert terminal.end() == 1
+        assert f"this terminal cannot show it: TERM={name}\r\n" in terminal.seen
+        assert "JOB" not in terminal.seen  # nothing is drawn
 
 
 def test_names_cannot_move_the_cursor(home):

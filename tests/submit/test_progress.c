@@ -110,16 +110,27 @@ static void movie_command_can_be_pasted(void **state)
     CLEANUP(cleanup_json) json_t *detail = movie_detail("[3, 9, 1]");
     CLEANUP(cleanup_free) char *command = summary_movie(detail);
     assert_string_equal(command,
-                        "ffmpeg -framerate 24 -start_number 3 -i /out/100%%-%04d.png "
+                        "ffmpeg -framerate 24 -start_number 3 -i /out/100%%-%04d.png -frames:v 7 "
                         "-c:v libx264 -pix_fmt yuv420p -crf 18 '/out/my film.mp4'");
 }
 
-static void movie_of_stepped_frames_reads_what_is_there(void **state)
+static void movie_of_stepped_frames_reads_just_these(void **state)
 {
     (void)state;
-    CLEANUP(cleanup_json) json_t *detail = movie_detail("[1, 9, 2]");
+    CLEANUP(cleanup_json) json_t *detail = movie_detail("[-2, -2, 1, 1, 9, 2]");
     CLEANUP(cleanup_free) char *command = summary_movie(detail);
-    assert_non_null(strstr(command, "-pattern_type glob -i '/out/100%-*.png'"));
+    assert_non_null(strstr(command,
+                           "for n in $(seq -2 1 -2; seq 1 2 9); do "
+                           "cat \"$(printf /out/100%%-%.4d.png $n)\"; done | ffmpeg"));
+}
+
+static void movie_of_an_odd_size_is_padded(void **state)
+{
+    (void)state;
+    CLEANUP(cleanup_json) json_t *detail = movie_detail("[3, 9, 1]");
+    json_object_set_new(json_object_get(detail, "found"), "height", json_integer(25));
+    CLEANUP(cleanup_free) char *command = summary_movie(detail);
+    assert_non_null(strstr(command, "-vf 'pad=ceil(iw/2)*2:ceil(ih/2)*2'"));
 }
 
 static void scenes_of_pictures_have_no_movie(void **state)
@@ -162,7 +173,8 @@ int main(void)
         cmocka_unit_test(lines_fit_the_terminal),
         cmocka_unit_test(workers_show_blenders_phase),
         cmocka_unit_test(movie_command_can_be_pasted),
-        cmocka_unit_test(movie_of_stepped_frames_reads_what_is_there),
+        cmocka_unit_test(movie_of_stepped_frames_reads_just_these),
+        cmocka_unit_test(movie_of_an_odd_size_is_padded),
         cmocka_unit_test(scenes_of_pictures_have_no_movie),
         cmocka_unit_test(job_numbers_are_digits),
         cmocka_unit_test(pauses_double_up_to_a_minute),
