@@ -150,10 +150,14 @@ SHAPE(wrong_shape, FRAME("frame"), WORD("code", wrong_codes), STR("text"));
 static const struct message_field swept_fields[] = { MAPS_OPT("wrong", wrong_shape, LOOK_MAX),
                                                      FRAME_OPT("last"), END };
 static const struct message_choice report_choices[] = {
-    { "started", started_fields },     { "finished", finished_fields },
-    { "kept", kept_fields },           { "taken", taken_fields },
-    { "error", error_fields },         { "returned", returned_fields },
-    { "inspected", inspected_fields }, { "swept", swept_fields },
+    { "started", started_fields },
+    { "finished", finished_fields },
+    { "kept", kept_fields },
+    { "taken", taken_fields },
+    { "error", error_fields },
+    { "returned", returned_fields },
+    { "inspected", inspected_fields },
+    { "swept", swept_fields },
     { NULL, NULL },
 };
 static const struct message_field report_fields[] = { ID("claim"), WORD("what", reports_whats),
@@ -246,10 +250,10 @@ static const struct message_field grant_fields[] = {
 static const struct message_field grant_render_fields[] = { FRAME("frame"), BOOL("again"), END };
 static const struct message_field grant_about_fields[] = { MAP("about", description_shape), END };
 SHAPE(look_shape, FRAME("frame"), MAPS("files", file_shape, FILES_MAX));
-static const struct message_field grant_sweep_fields[] = {
-    MAP("about", description_shape), INTS_OPT("live", LIVE_MAX),
-    MAPS_OPT("look", look_shape, LOOK_MAX), BOOL_OPT("ends"), END
-};
+static const struct message_field grant_sweep_fields[] = { MAP("about", description_shape),
+                                                           INTS_OPT("live", LIVE_MAX),
+                                                           MAPS_OPT("look", look_shape, LOOK_MAX),
+                                                           BOOL_OPT("ends"), END };
 static const struct message_choice grant_choices[] = {
     { "render", grant_render_fields },
     { "inspect", grant_about_fields },
