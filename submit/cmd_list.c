@@ -10,6 +10,7 @@
 #include "proto/cleanup.h"
 #include "submit/command.h"
 #include "submit/objects.h"
+#include "submit/progress.h"
 #include "submit/say.h"
 #include "submit/table.h"
 #include "submit/talk.h"
@@ -72,8 +73,12 @@ static char *note_cell(const json_t *job)
     if (*objects_str(error, "text")) {
         return alloc_text(objects_str(error, "text"));
     }
-    return warnings == 0 ? alloc_text("")
-                         : alloc_format("%zu warning%s", warnings, warnings == 1 ? "" : "s");
+    CLEANUP(cleanup_free) char *taken = progress_taken(job);
+    CLEANUP(cleanup_free)
+    char *warned = warnings == 0
+                       ? alloc_text("")
+                       : alloc_format("%zu warning%s", warnings, warnings == 1 ? "" : "s");
+    return alloc_format("%s%s%s", taken, *taken && *warned ? ", " : "", warned);
 }
 
 static void print_table(const json_t *jobs)

@@ -60,6 +60,11 @@ static void print_counts(const json_t *job, const json_t *detail)
         }
     }
     say_data("%-10s %s%s", "frames", frames, counts);
+    if (objects_frames(job, "taken") > 0) {
+        print_field("taken",
+                    "by somebody else: looked at again until whole, or abandoned for "
+                    "--placeholder-timeout");
+    }
 }
 
 static void print_found(const json_t *detail)

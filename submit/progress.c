@@ -165,7 +165,7 @@ struct progress_rate progress_rate_of(progress_t *self, const json_t *job, int64
     }
     double per_frame_ms = (double)time_ms / (double)frames;
     int64_t left = total - done - objects_frames(job, "kept") - objects_frames(job, "failed") -
-                   objects_frames(job, "cancelled");
+                   objects_frames(job, "cancelled") - objects_frames(job, "taken");
     int64_t since_ms = now_ms - last->at_ms; /* a part of the next frame is rendered already */
     rate.per_minute = MINUTE_MS / per_frame_ms;
     rate.left_ms = (int64_t)((double)left * per_frame_ms) - since_ms;
@@ -188,12 +188,27 @@ static const char *plain_state(const json_t *job)
     return objects_frames(job, "claimed") > 0 ? first ? "first frame" : "rendering" : "waiting";
 }
 
+char *progress_taken(const json_t *job)
+{
+    int64_t taken = objects_frames(job, "taken");
+    return taken > 0 ? alloc_format("%lld taken by somebody else", (long long)taken)
+                     : alloc_text("");
+}
+
+/* ", 2 failed", ", 2 taken by somebody else": what is not as usual. */
+static char *aside(const json_t *job)
+{
+    int64_t failed = objects_frames(job, "failed");
+    CLEANUP(cleanup_free) char *taken = progress_taken(job);
+    CLEANUP(cleanup_free)
+    char *broken = failed > 0 ? alloc_format(", %lld failed", (long long)failed) : alloc_text("");
+    return alloc_format("%s%s%s", broken, *taken ? ", " : "", taken);
+}
+
 /* "34.2 frames/min, 3m 48s left", or what else is to be said of its state. */
 static char *state_text(const json_t *job, const struct progress_rate *rate)
 {
-    int64_t failed = objects_frames(job, "failed");
-    CLEANUP(cleanup_free)
-    char *broken = failed > 0 ? alloc_format(", %lld failed", (long long)failed) : alloc_text("");
+    CLEANUP(cleanup_free) char *broken = aside(job);
     if (strcmp(objects_str(job, "state"), "active") != 0 || rate->left_ms < 0) {
         return alloc_format("%s%s", plain_state(job), broken);
     }

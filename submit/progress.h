@@ -39,6 +39,9 @@ struct progress_rate progress_rate_of(progress_t *self, const json_t *job, int64
 /* The line of one job at a width, without colours. The caller frees it. */
 char *progress_job_line(const json_t *job, const struct progress_rate *rate, size_t width);
 
+/* "2 taken by somebody else", "" if none is. The caller frees it. */
+char *progress_taken(const json_t *job);
+
 /* The line of one worker. The caller frees it. */
 char *progress_worker_line(const json_t *worker);
 

@@ -17,9 +17,9 @@
 
 static json_t *job_with(int total, int done, int kept, int claimed)
 {
-    return json_pack("{s:i, s:s, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i}}", "job", 1, "name", "shot",
-                     "state", "active", "frames", "total", total, "done", done, "kept", kept,
-                     "claimed", claimed, "failed", 0, "cancelled", 0);
+    return json_pack("{s:i, s:s, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i}}", "job", 1, "name",
+                     "shot", "state", "active", "frames", "total", total, "done", done, "kept",
+                     kept, "claimed", claimed, "failed", 0, "cancelled", 0, "taken", 0);
 }
 
 static struct progress_rate rate_at(progress_t *progress, int done, int kept, int64_t now_ms)
@@ -55,6 +55,19 @@ static void kept_frames_do_not_make_it_faster(void **state)
     (void)rate_at(progress, 0, 0, 1000);
     struct progress_rate rate = rate_at(progress, 1, 89, 3000);
     assert_int_equal(rate.left_ms, 10 * 2000);
+}
+
+static void taken_frames_are_said_and_not_estimated(void **state)
+{
+    (void)state;
+    CLEANUP(progress_destroy) progress_t *progress = progress_new(1000);
+    (void)rate_at(progress, 0, 0, 1000);
+    CLEANUP(cleanup_json) json_t *job = job_with(100, 98, 0, 0);
+    json_object_set_new(json_object_get(job, "frames"), "taken", json_integer(2));
+    struct progress_rate rate = progress_rate_of(progress, job, 9000);
+    assert_int_equal(rate.left_ms, 0);
+    CLEANUP(cleanup_free) char *line = progress_job_line(job, &rate, 200);
+    assert_non_null(strstr(line, "frames/min, 2 taken by somebody else"));
 }
 
 static void old_frames_leave_the_window(void **state)
@@ -169,6 +182,7 @@ int main(void)
         cmocka_unit_test(there_is_no_estimate_before_a_whole_frame),
         cmocka_unit_test(estimate_comes_from_the_frames_seen),
         cmocka_unit_test(kept_frames_do_not_make_it_faster),
+        cmocka_unit_test(taken_frames_are_said_and_not_estimated),
         cmocka_unit_test(old_frames_leave_the_window),
         cmocka_unit_test(lines_fit_the_terminal),
         cmocka_unit_test(workers_show_blenders_phase),
