@@ -47,11 +47,15 @@ def fatal_denoiser(scene):
 
 def engine_questions(scene, job):
     """engine-missing; ask before the overrides are applied, which may answer it."""
-    if options_of(job).get("engine") or not engines.is_missing(scene):
-        return []
+    given = options_of(job).get("engine")
     here = ", ".join(engines.available(scene))
-    text = "the engine %s is not there; Blender would render with %s" % (
-        engines.wanted(scene), scene.render.engine)
+    if given and engines.resolve(scene, given) is None:
+        text = "this Blender has no engine %r, only %s" % (given, here)
+    elif not given and engines.is_missing(scene):
+        text = "the engine %s is not there; Blender would render with %s" % (
+            engines.wanted(scene), scene.render.engine)
+    else:
+        return []
     return [note("engine-missing", text, "-E ENGINE (%s), or install its add-on" % here)]
 
 

@@ -14,6 +14,8 @@ def inspect(job):
     opening.open_file(job)
     scene = opening.scene_of(job)
     questions = checks.engine_questions(scene, job)
+    if questions:
+        job = _without_engine(job)
     references = collect(scene)
     warnings = checks.warnings(scene, references)
     naming = rendering.prepare(scene, job)
@@ -32,6 +34,12 @@ def inspect(job):
     found["digest"] = digest.of_job(scene, job, found, dependencies(references))
     return {"event": "inspected", "found": found, "questions": questions, "warnings": warnings,
             "scripts": opening.runs_scripts(job)}
+
+
+def _without_engine(job):
+    """The job without an override that this Blender cannot apply; its answer is inspected anew."""
+    options = {key: value for key, value in options_of(job).items() if key != "engine"}
+    return dict(job, options=options)
 
 
 def _sort_missing(missing, job, questions, warnings):

@@ -100,7 +100,7 @@ def _set_engine(scene, wanted):
     if identifier is None:
         here = ", ".join(engines.available(scene))
         raise JobError("engine-missing", "this Blender has no engine %r" % wanted,
-                       "choose one with -E: %s" % here, True)
+                       "choose one with -E: %s" % here)
     scene.render.engine = identifier
 
 

@@ -62,6 +62,15 @@ def test_the_same_file_with_the_flag_answers_the_held_job(farm_of_two, scene):
     farm_of_two.dblend("wait", held)
 
 
+def test_an_engine_asked_for_that_is_not_there_is_a_question(farm_of_two, scene):
+    file = scene("plain")
+    held = farm_of_two.refused("-f", "1-2", "-E", "LUXCORE", file)["engine-missing"]
+    assert "LUXCORE" in held["text"] and "CYCLES" in held["text"]
+    farm_of_two.dblend("add", "-f", "1-2", "-E", "WORKBENCH", file)
+    farm_of_two.dblend("wait", held["job"])
+    assert farm_of_two.job(held["job"])["frames"]["done"] == 2
+
+
 def test_a_held_job_blocks_no_other(farm, scene):
     held, plain = scene("engine", farm.work / "other"), scene("plain")
     done = farm.dblend("render", "--devices", "cpu/1", "-f", "1-3", held, plain, code=1)
