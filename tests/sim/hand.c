@@ -1,0 +1,840 @@
+#include "tests/sim/hand.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/queue/queue.h"
+#include "proto/messages.h"
+#include "tests/sim/broker.h"
+#include "tests/sim/net.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/oracle_parts.h"
+#include "tests/sim/picture.h"
+#include "tests/sim/world.h"
+
+enum { HELD_MOST = 8, OVERDUE_MS = 2000, PAUSE_MOST_MS = 10000, SOCKET_TRIES = 3, JOB_FILES = 32 };
+
+struct held {
+    int64_t claim;
+    enum claim_kind kind;
+    enum claim_phase phase;
+    int64_t job;
+    int32_t frame;
+    int file;
+    bool again;     /* render over what is there */
+    bool abandoned; /* the broker says that what was seen is nobody's any more */
+    int64_t due_ms; /* its phase is over */
+};
+
+struct report {
+    int64_t claim;
+    json_t *body;
+};
+
+struct hand {
+    char id[ID_SIZE];
+    char name[NAME_SIZE];
+    enum device_kind kind;
+    bool remote;
+    bool alive;
+    bool liar;
+    int64_t life;
+    int64_t stopped_until_ms, cut_until_ms;
+    int64_t connection;
+    uint32_t request;
+    bool waiting; /* for the answer to request */
+    int64_t overdue_ms;
+    int64_t pause_ms;
+    int tries;
+    int64_t seq, session, seen, job, park_ms;
+    bool urgent; /* something to say at once */
+    bool paused, back, leaving, left;
+    struct held held[HELD_MOST];
+    size_t held_count;
+    struct report reports[QUEUE_REPORTS];
+    size_t report_count;
+    int64_t wake_ms; /* the earliest timer that is set; INT64_MAX: none */
+};
+
+static struct hand hands[HANDS_MOST];
+static size_t count;
+static int job_files[JOB_FILES]; /* by job, as descriptions tell it */
+
+static const char *const phases[] = { "ahead", "rendering", "proof", "inspecting", "sweeping" };
+
+static void drop_all_reports(struct hand *self)
+{
+    while (self->report_count > 0) {
+        json_decref(self->reports[--self->report_count].body);
+    }
+}
+
+void hand_close(void)
+{
+    for (size_t i = 0; i < count; i++) {
+        drop_all_reports(&hands[i]);
+    }
+    count = 0;
+}
+
+size_t hand_count(void)
+{
+    return count;
+}
+
+const char *hand_name(size_t index)
+{
+    return hands[index].name;
+}
+
+static void random_id(char out[ID_SIZE])
+{
+    for (size_t i = 0; i < ID_SIZE - 1; i++) {
+        out[i] = "0123456789abcdef"[world_below(16)];
+    }
+    out[ID_SIZE - 1] = '\0';
+}
+
+static void wake_at(struct hand *self, int64_t at_ms)
+{
+    if (at_ms < self->wake_ms) {
+        self->wake_ms = at_ms;
+        world_add(at_ms, EVENT_HAND, (self->life << 8) | (int64_t)(self - hands), NULL);
+    }
+}
+
+static void connect_anew(struct hand *self)
+{
+    self->connection =
+        net_connect((int64_t)(self - hands), self->remote ? SOCKET_TCP : SOCKET_WORKERS, self->id);
+}
+
+/* Another process of the same name. */
+static void start(struct hand *self)
+{
+    int64_t life = self->life + 1;
+    bool liar = !world.calm && self->liar;
+    struct hand fresh = { .life = life, .kind = self->kind, .remote = self->remote, .liar = liar };
+    memcpy(fresh.name, self->name, sizeof fresh.name);
+    fresh.cut_until_ms = self->cut_until_ms;
+    *self = fresh;
+    random_id(self->id);
+    self->alive = true;
+    self->wake_ms = INT64_MAX;
+    self->urgent = true;
+    connect_anew(self);
+    TRACE("%s starts as %.6s", self->name, self->id);
+}
+
+void hand_open(size_t wanted, bool inspector)
+{
+    count = wanted + inspector;
+    for (size_t i = 0; i < count; i++) {
+        struct hand *self = &hands[i];
+        *self = (struct hand){ .wake_ms = INT64_MAX };
+        self->kind = inspector && i == wanted ? DEVICE_NONE : DEVICE_CPU;
+        self->remote = self->kind != DEVICE_NONE && world_chance(400);
+        self->liar = world_chance(world.faults.lie > 0 ? 400 : 0);
+        (void)snprintf(self->name, sizeof self->name, self->kind == DEVICE_NONE ? "h/none" : "h/%d",
+                       (int)i);
+        self->life = -1;
+        start(self);
+        wake_at(self, world.now_ms + 1 + world_below(2000));
+    }
+}
+
+/* ---- reports ---- */
+
+static json_t *new_report(int64_t claim, const char *what)
+{
+    json_t *body = json_object();
+    msg_set_int(body, "claim", claim);
+    msg_set_str(body, "what", what);
+    return body;
+}
+
+static json_t *files_of(const struct held *held)
+{
+    char path[48];
+    (void)snprintf(path, sizeof path, "/out/%c_%04d.png", 'a' + held->file, (int)held->frame);
+    return json_pack("[{s:s, s:i, s:i, s:i, s:s, s:i, s:i}]", "path", path, "bytes", 1000, "width",
+                     64, "height", 64, "view", "", "mtime_ns", 5, "inode", 6);
+}
+
+static void add_report(struct hand *self, int64_t claim, json_t *body)
+{
+    self->reports[self->report_count++] = (struct report){ .claim = claim, .body = body };
+    self->urgent = true;
+}
+
+static void drop_held(struct hand *self, int64_t claim)
+{
+    for (size_t i = 0; i < self->held_count; i++) {
+        if (self->held[i].claim == claim) {
+            self->held[i] = self->held[--self->held_count];
+            return;
+        }
+    }
+}
+
+/* The claim ends with this report. */
+static void end_with(struct hand *self, const struct held *held, json_t *body)
+{
+    int64_t claim = held->claim;
+    TRACE("%s: claim %d %s", self->name, (int)claim, msg_str_or(body, "what", ""));
+    add_report(self, claim, body);
+    drop_held(self, claim);
+}
+
+static void give_back(struct hand *self, const struct held *held)
+{
+    if (held->kind == CLAIM_RENDER) {
+        picture_give_up(held->file, held->frame, held->claim);
+    }
+    end_with(self, held, new_report(held->claim, "returned"));
+}
+
+static void fail(struct hand *self, const struct held *held, const char *code, bool fatal)
+{
+    json_t *body = new_report(held->claim, "error");
+    msg_set_str(body, "code", code);
+    msg_set_str(body, "text", "as the simulation wants it");
+    msg_set_bool(body, "fatal", fatal);
+    if (held->kind == CLAIM_RENDER) {
+        picture_give_up(held->file, held->frame, held->claim);
+    }
+    end_with(self, held, body);
+}
+
+static bool has_report_room(const struct hand *self)
+{
+    return self->report_count + 1 < QUEUE_REPORTS;
+}
+
+/* ---- work ---- */
+
+static bool ends_badly(struct hand *self, const struct held *held)
+{
+    static const char *const codes[] = { "crashed",     "out-of-memory", "stalled", "bad-picture",
+                                         "no-picture",  "disk-full",     "lost",    "too-long",
+                                         "device-lost", "file-changed" };
+    static const char *const fatal[] = { "no-camera", "scene-missing", "output-unwritable" };
+    if (world.calm || !world_chance(world.faults.err)) {
+        return false;
+    }
+    if (world_chance(200)) {
+        give_back(self, held);
+    } else if (world_chance(40)) {
+        fail(self, held, fatal[world_below(3)], world_chance(500));
+    } else {
+        fail(self, held, codes[world_below(world_chance(60) ? 10 : 9)], false);
+    }
+    return true;
+}
+
+static void begin_frame(struct hand *self, struct held *held)
+{
+    int64_t sighting = 0;
+    enum picture_look look = picture_look(held->file, held->frame, held->again, &sighting);
+    if (look == LOOK_TAKEN && !held->abandoned) {
+        json_t *body = new_report(held->claim, "taken");
+        msg_set_int(body, "size", 0);
+        msg_set_int(body, "mtime_ns", sighting);
+        msg_set_int(body, "inode", 9);
+        end_with(self, held, body);
+        return;
+    }
+    if (look == LOOK_KEPT) {
+        json_t *body = new_report(held->claim, "kept");
+        msg_set(body, "files", files_of(held));
+        end_with(self, held, body);
+        return;
+    }
+    if (!picture_take(held->file, held->frame, held->claim)) {
+        give_back(self, held);
+        return;
+    }
+    held->phase = PHASE_RENDERING;
+    held->due_ms = world.now_ms + 20 + world_below(world_chance(50) ? 20000 : 700);
+    json_t *body = new_report(held->claim, "started");
+    msg_set_str(body, "blender", "3.4.1");
+    add_report(self, held->claim, body);
+}
+
+static void end_frame(struct hand *self, const struct held *held)
+{
+    if (!picture_publish(held->file, held->frame, held->claim)) {
+        give_back(self, held); /* fenced */
+        return;
+    }
+    if (!world.calm && world_chance(world.faults.kill) && world_chance(200)) {
+        hand_kill((size_t)(self - hands)); /* published, and it will never say so */
+        return;
+    }
+    json_t *body = new_report(held->claim, "finished");
+    msg_set_int(body, "ms", world_below(1000));
+    msg_set(body, "files", files_of(held));
+    msg_set_str(body, "digest", "d");
+    end_with(self, held, body);
+}
+
+static void end_other(struct hand *self, const struct held *held)
+{
+    if (ends_badly(self, held)) {
+        return;
+    }
+    if (held->kind == CLAIM_SWEEP) {
+        end_with(self, held, new_report(held->claim, "swept"));
+        return;
+    }
+    json_t *body = new_report(held->claim, "inspected");
+    bool asks = !world.calm && world_chance(60);
+    msg_set(body, "found", picture_found(held->file, !world.calm && world_chance(40)));
+    msg_set(body, "questions",
+            asks ? json_pack("[{s:s, s:s, s:s}]", "code", "files-missing", "text", "a.png", "hint",
+                             "--allow-missing")
+                 : json_array());
+    msg_set(body, "warnings", json_array());
+    end_with(self, held, body);
+}
+
+/* The phase of a claim is over. The worker may be gone then, and its list is another one. */
+static void go_on(struct hand *self, struct held *held)
+{
+    if (held->phase == PHASE_INSPECTING || held->phase == PHASE_SWEEPING) {
+        end_other(self, held);
+    } else if (held->phase == PHASE_PROOF) {
+        end_frame(self, held);
+    } else if (picture_poison(held->file, held->frame) == POISON_ERROR) {
+        fail(self, held, "crashed", false);
+    } else if (picture_poison(held->file, held->frame) == POISON_KILLS) {
+        hand_kill((size_t)(self - hands));
+    } else if (!ends_badly(self, held)) {
+        held->phase = PHASE_PROOF;
+        held->due_ms = world.now_ms + 5 + world_below(100);
+        self->urgent = true; /* its wish has grown */
+    }
+}
+
+static struct held *rendering(struct hand *self)
+{
+    for (size_t i = 0; i < self->held_count; i++) {
+        if (self->held[i].phase == PHASE_RENDERING) {
+            return &self->held[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t in_proof(const struct hand *self)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < self->held_count; i++) {
+        found += self->held[i].phase == PHASE_PROOF;
+    }
+    return found;
+}
+
+static struct held *first_ahead(struct hand *self)
+{
+    struct held *first = NULL;
+    for (size_t i = 0; i < self->held_count; i++) {
+        struct held *held = &self->held[i];
+        if (held->phase == PHASE_AHEAD && (!first || held->claim < first->claim)) {
+            first = held;
+        }
+    }
+    return first;
+}
+
+static struct held *due(struct hand *self)
+{
+    for (size_t i = 0; i < self->held_count; i++) {
+        struct held *held = &self->held[i];
+        if (held->phase != PHASE_AHEAD && held->due_ms <= world.now_ms) {
+            return held;
+        }
+    }
+    return NULL;
+}
+
+static void return_ahead(struct hand *self)
+{
+    struct held *held = NULL;
+    while (has_report_room(self) && (held = first_ahead(self)) != NULL) {
+        give_back(self, held);
+    }
+}
+
+static void work(struct hand *self)
+{
+    struct held *held = NULL;
+    while (has_report_room(self) && (held = due(self)) != NULL) {
+        go_on(self, held);
+        if (!self->alive) {
+            return;
+        }
+    }
+    if (self->paused || self->back || self->leaving) {
+        return_ahead(self);
+        return;
+    }
+    while (self->report_count + 2 < QUEUE_REPORTS && !rendering(self) && in_proof(self) < 2 &&
+           (held = first_ahead(self)) != NULL) {
+        begin_frame(self, held);
+    }
+}
+
+/* ---- what is sent ---- */
+
+static int wish(struct hand *self)
+{
+    size_t unproven = 0;
+    if (self->leaving) {
+        return 0;
+    }
+    if (self->kind == DEVICE_NONE) {
+        return self->held_count == 0;
+    }
+    for (size_t i = 0; i < self->held_count; i++) {
+        unproven += self->held[i].phase == PHASE_AHEAD || self->held[i].phase == PHASE_RENDERING;
+    }
+    return self->held_count >= 4 || unproven >= 2 ? 0 : 2 - (int)unproven;
+}
+
+static bool on_job(const struct hand *self)
+{
+    for (size_t i = 0; i < self->held_count; i++) {
+        if (self->held[i].kind == CLAIM_RENDER && self->held[i].phase != PHASE_PROOF) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_state(const struct hand *self, json_t *body)
+{
+    json_t *holding = json_array();
+    json_t *reports = json_array();
+    for (size_t i = 0; i < self->held_count; i++) {
+        json_t *item = json_object();
+        msg_set_int(item, "claim", self->held[i].claim);
+        msg_set_str(item, "phase", phases[self->held[i].phase]);
+        json_array_append_new(holding, item);
+    }
+    for (size_t i = 0; i < self->report_count; i++) {
+        json_array_append(reports, self->reports[i].body);
+    }
+    msg_set(body, "holding", holding);
+    msg_set(body, "reports", reports);
+    if (self->job != 0) {
+        msg_set_int(body, "job", self->job);
+    }
+}
+
+static int64_t pid_of(const struct hand *self)
+{
+    return 1000 + self->life * HANDS_MOST + (self - hands);
+}
+
+bool hand_process_runs(int64_t pid)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (hands[i].alive && pid_of(&hands[i]) == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static json_t *ready_body(const struct hand *self)
+{
+    static const char *const kinds[] = { "none", "cpu", "gpu" };
+    json_t *body = msg_new("READY");
+    bool inspector = self->kind == DEVICE_NONE;
+    msg_set_int(body, "seq", self->seq);
+    msg_set_str(body, "worker", self->id);
+    msg_set_str(body, "name", self->name);
+    msg_set_str(body, "host", "h");
+    msg_set_int(body, "pid", pid_of(self));
+    msg_set_str(body, "device", self->name + 2);
+    msg_set_str(body, "device_kind", kinds[self->kind]);
+    msg_set(body, "kinds",
+            inspector ? json_pack("[s, s]", "inspect", "sweep")
+                      : json_pack("[s, s, s]", "render", "inspect", "sweep"));
+    msg_set(body, "blenders",
+            json_pack("[{s:s, s:s, s:b}]", "version", "3.4.1", "path", "/b", "denoiser", 1));
+    put_state(self, body);
+    return body;
+}
+
+/* Claims that it has not, of others and of nobody; and that it has rendered what it has not. */
+static void lie(struct hand *self, json_t *body)
+{
+    json_t *reports = json_copy(json_object_get(body, "reports"));
+    json_t *holding = json_copy(json_object_get(body, "holding"));
+    int64_t newest = self->seen;
+    for (size_t i = 0; i < self->held_count; i++) {
+        newest = self->held[i].claim > newest ? self->held[i].claim : newest;
+    }
+    int64_t claim = 1 + world_below((uint32_t)newest + 3);
+    struct held of = { .claim = claim, .file = 0, .frame = 1 };
+    if (json_array_size(reports) < QUEUE_REPORTS && world_chance(600)) {
+        json_t *report = new_report(claim, world_chance(500) ? "finished" : "returned");
+        msg_set_int(report, "ms", 1);
+        msg_set(report, "files", files_of(&of));
+        msg_set_str(report, "digest", "d");
+        json_array_append_new(reports, report);
+        oracle_lie(claim);
+    } else if (json_array_size(holding) < HELD_MOST) {
+        json_array_append_new(
+            holding, json_pack("{s:I, s:s}", "claim", (json_int_t)claim, "phase", "rendering"));
+    }
+    msg_set(body, "reports", reports);
+    msg_set(body, "holding", holding);
+    if (world_chance(200)) {
+        msg_set_int(body, "want", 4);
+    }
+    if (world_chance(50)) {
+        msg_set_int(body, "seen", self->seen + 2);
+    }
+}
+
+static json_t *sync_body(struct hand *self)
+{
+    json_t *body = msg_new("SYNC");
+    if ((self->back || self->held_count == 0) && !on_job(self)) {
+        self->job = self->back || world_chance(100) ? 0 : self->job;
+    }
+    msg_set_int(body, "session", self->session);
+    msg_set_int(body, "seq", self->seq);
+    msg_set_int(body, "seen", self->seen);
+    msg_set_int(body, "want", wish(self));
+    msg_set_str(body, "state", self->held_count > 0 ? "rendering" : "idle");
+    if (self->leaving && self->held_count == 0) {
+        msg_set_bool(body, "leave", true);
+        self->left = true;
+    }
+    put_state(self, body);
+    if (self->liar && !world.calm && world_chance(world.faults.lie)) {
+        lie(self, body);
+    }
+    return body;
+}
+
+static void send(struct hand *self)
+{
+    self->seq += 1 + (world_chance(20) ? world_below(5) : 0);
+    self->request++;
+    self->urgent = false;
+    self->waiting = true;
+    self->overdue_ms =
+        world.now_ms + (self->park_ms ? self->park_ms : 1000) + OVERDUE_MS + self->pause_ms;
+    json_t *body = self->session == 0 ? ready_body(self) : sync_body(self);
+    TRACE("%s sends %s seq=%d holds=%d reports=%d", self->name, msg_type(body), (int)self->seq,
+          (int)self->held_count, (int)self->report_count);
+    net_send(self->connection, self->request, body);
+    if (!world.calm && self->liar && world_chance(5)) {
+        net_send_rubbish(self->connection);
+    }
+}
+
+/* Its state anew, with pauses that double, over a new connection every third time. */
+static void send_overdue(struct hand *self)
+{
+    self->pause_ms = self->pause_ms ? 2 * self->pause_ms : 250;
+    self->pause_ms = self->pause_ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : self->pause_ms;
+    if (++self->tries % SOCKET_TRIES == 0) {
+        net_close(self->connection);
+        connect_anew(self);
+    }
+    send(self);
+}
+
+static void set_timer(struct hand *self)
+{
+    int64_t at_ms = self->waiting ? self->overdue_ms : world.now_ms + 1;
+    for (size_t i = 0; i < self->held_count; i++) {
+        const struct held *held = &self->held[i];
+        if (held->phase != PHASE_AHEAD && held->due_ms < at_ms && has_report_room(self)) {
+            at_ms = held->due_ms;
+        }
+    }
+    wake_at(self, at_ms > world.now_ms ? at_ms : world.now_ms + 1);
+}
+
+/* What there is to do and to say, now. */
+static void act(struct hand *self)
+{
+    work(self);
+    if (!self->alive) {
+        return;
+    }
+    /* while an answer is overdue nothing is sent but on its timer */
+    if (self->waiting && world.now_ms >= self->overdue_ms) {
+        send_overdue(self);
+    } else if (!self->waiting || (self->urgent && self->tries == 0)) {
+        send(self);
+    }
+    set_timer(self);
+}
+
+void hand_wake(size_t index, int64_t life)
+{
+    struct hand *self = &hands[index];
+    if (life != self->life) {
+        return;
+    }
+    self->wake_ms = INT64_MAX;
+    if (!self->alive) {
+        start(self);
+    }
+    if (world.now_ms < self->stopped_until_ms) {
+        wake_at(self, self->stopped_until_ms);
+        return;
+    }
+    act(self);
+}
+
+/* ---- what is heard ---- */
+
+static void drop_reports(struct hand *self, int64_t claim, const char *what)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < self->report_count; i++) {
+        struct report *report = &self->reports[i];
+        if (report->claim == claim &&
+            (!what || strcmp(msg_str_or(report->body, "what", ""), what) == 0)) {
+            json_decref(report->body);
+        } else {
+            self->reports[kept++] = *report;
+        }
+    }
+    self->report_count = kept;
+}
+
+static struct held *find_held(struct hand *self, int64_t claim)
+{
+    for (size_t i = 0; i < self->held_count; i++) {
+        if (self->held[i].claim == claim) {
+            return &self->held[i];
+        }
+    }
+    return NULL;
+}
+
+/* Not its own any more: the work stops, its temporary file goes; a published picture stays. */
+static void hear_stale(struct hand *self, int64_t claim)
+{
+    const struct held *held = find_held(self, claim);
+    drop_reports(self, claim, NULL);
+    if (held) {
+        TRACE("%s: claim %d is stale", self->name, (int)claim);
+        if (held->kind == CLAIM_RENDER) {
+            picture_give_up(held->file, held->frame, claim);
+        }
+        drop_held(self, claim);
+    }
+}
+
+static void note_job(const json_t *description)
+{
+    int64_t job = msg_int_or(description, "job", 0);
+    if (job > 0 && job < JOB_FILES) {
+        job_files[job] = picture_file_of(msg_str_or(description, "file", "/files/a"));
+    }
+}
+
+static void hear_grant(struct hand *self, const json_t *grant)
+{
+    int64_t claim = msg_int_or(grant, "claim", 0);
+    enum claim_kind kind = CLAIM_NONE;
+    (void)claim_kind_parse(msg_str_or(grant, "kind", ""), &kind);
+    if (find_held(self, claim)) {
+        if (!self->liar) {
+            world_fail("%s has claim %" PRId64 " and is granted it again", self->name, claim);
+        }
+        return;
+    }
+    if (kind == CLAIM_RENDER && msg_int_or(grant, "job", 0) != self->job) {
+        world_fail("%s is granted a frame of job %d, its assignment is job %d", self->name,
+                   (int)msg_int_or(grant, "job", 0), (int)self->job);
+    }
+    if (self->held_count == HELD_MOST) {
+        world_fail("%s is granted more than it can hold", self->name);
+    }
+    if (kind != CLAIM_RENDER) {
+        note_job(msg_map_or_null(grant, "about"));
+    }
+    const json_t *sighting = msg_map_or_null(grant, "sighting");
+    int64_t job = msg_int_or(grant, "job", 0);
+    self->held[self->held_count++] = (struct held){
+        .claim = claim,
+        .kind = kind,
+        .phase = kind == CLAIM_INSPECT ? PHASE_INSPECTING
+                 : kind == CLAIM_SWEEP ? PHASE_SWEEPING
+                                       : PHASE_AHEAD,
+        .job = job,
+        .file = job_files[job],
+        .frame = (int32_t)msg_int_or(grant, "frame", 0),
+        .again = msg_bool_or(grant, "again", false),
+        .abandoned = sighting && msg_bool_or(sighting, "abandoned", false),
+        .due_ms = world.now_ms + 10 + world_below(300),
+    };
+}
+
+static void hear_stops(struct hand *self, const json_t *stops)
+{
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach(stops, index, item)
+    {
+        const struct held *held = find_held(self, json_integer_value(item));
+        if (held && has_report_room(self)) {
+            give_back(self, held);
+        }
+    }
+}
+
+static void hear_orders(struct hand *self, const json_t *orders)
+{
+    const char *drain = msg_str_or(orders, "drain", "");
+    self->seen = msg_int_or(orders, "n", 0);
+    self->paused = msg_bool_or(orders, "pause", false);
+    self->back = msg_bool_or(orders, "return", false);
+    self->leaving = self->leaving || drain[0] != '\0';
+    hear_stops(self, msg_array_or_null(orders, "stop"));
+    for (size_t i = self->held_count; strcmp(drain, "now") == 0 && i-- > 0;) {
+        if (has_report_room(self)) {
+            give_back(self, &self->held[i]);
+        }
+    }
+}
+
+static void hear_answer(struct hand *self, const json_t *body)
+{
+    size_t index = 0;
+    json_t *item = NULL;
+    const json_t *job = msg_map_or_null(body, "job");
+    self->session = msg_int_or(body, "session", 0);
+    self->park_ms = msg_int_or(body, "park_ms", 0);
+    json_array_foreach(msg_array_or_null(body, "settled"), index, item)
+    {
+        drop_reports(self, msg_int_or(item, "claim", 0), msg_str_or(item, "what", ""));
+    }
+    json_array_foreach(msg_array_or_null(body, "stale"), index, item)
+    {
+        hear_stale(self, json_integer_value(item));
+    }
+    if (job) {
+        note_job(job);
+        self->job = msg_int_or(job, "job", 0);
+    }
+    json_array_foreach(msg_array_or_null(body, "grants"), index, item)
+    {
+        hear_grant(self, item);
+    }
+    hear_orders(self, msg_map_or_null(body, "orders"));
+}
+
+/* It has left; `farm` or a person starts another one some time. */
+static void leave(struct hand *self)
+{
+    TRACE("%s has left", self->name);
+    hand_kill((size_t)(self - hands));
+}
+
+void hand_hear(size_t index, int64_t connection, uint32_t request, const json_t *body)
+{
+    struct hand *self = &hands[index];
+    if (!self->alive || connection != self->connection || request != self->request ||
+        !self->waiting) {
+        return; /* REQ takes only the answer to its last request */
+    }
+    if (msg_int_or(body, "seq", -1) != self->seq) {
+        world_fail("%s sent seq %" PRId64 " and is answered for %" PRId64, self->name, self->seq,
+                   msg_int_or(body, "seq", -1));
+    }
+    self->waiting = false;
+    self->tries = 0;
+    self->pause_ms = 0;
+    if (strcmp(msg_type(body), "READY-AGAIN") == 0) {
+        self->session = 0;
+        self->left = false;
+    } else if (strcmp(msg_type(body), "ANSWER") == 0) {
+        hear_answer(self, body);
+        if (self->left) {
+            leave(self);
+            return;
+        }
+    } else {
+        world_fail("%s is refused: %s", self->name, msg_str_or(body, "text", ""));
+    }
+    act(self);
+}
+
+/* ---- faults ---- */
+
+void hand_kill(size_t index)
+{
+    struct hand *self = &hands[index];
+    if (!self->alive) {
+        return;
+    }
+    TRACE("%s dies", self->name);
+    drop_all_reports(self);
+    net_close(self->connection);
+    self->alive = false;
+    self->held_count = 0;
+    self->life++;
+    self->wake_ms = INT64_MAX;
+    self->stopped_until_ms = 0;
+    int64_t pause_ms = world.calm ? 1000 : 200 + world_below(world_chance(100) ? 60000 : 3000);
+    wake_at(self, world.now_ms + pause_ms);
+}
+
+void hand_stop_until(size_t index, int64_t ms)
+{
+    hands[index].stopped_until_ms = ms;
+}
+
+void hand_cut_until_set(size_t index, int64_t ms)
+{
+    hands[index].cut_until_ms = ms;
+}
+
+int64_t hand_stopped_until(size_t index)
+{
+    return hands[index].stopped_until_ms;
+}
+
+int64_t hand_cut_until(size_t index)
+{
+    return hands[index].cut_until_ms;
+}
+
+void hand_behave(void)
+{
+    for (size_t i = 0; i < count; i++) {
+        hands[i].stopped_until_ms = 0;
+        hands[i].cut_until_ms = 0;
+        hands[i].liar = false;
+    }
+}
+
+bool hand_all_idle(void)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (hands[i].held_count > 0 || hands[i].report_count > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void hand_disconnect(size_t index)
+{
+    net_close(hands[index].connection);
+}
