@@ -176,10 +176,10 @@ static void prover_answers(void *ctx, const json_t *answer)
     work_prover_answer(self->work, answer, clock_mono_ms());
 }
 
-static void prover_dies(void *ctx, const char *how)
+static void prover_dies(void *ctx, const char *how, bool hung)
 {
     struct program *self = ctx;
-    work_prover_died(self->work, how, clock_mono_ms());
+    work_prover_died(self->work, how, hung, clock_mono_ms());
 }
 
 static void prover_is_broken(void *ctx)
@@ -189,7 +189,7 @@ static void prover_is_broken(void *ctx)
         "no python3 here has OpenImageIO and numpy: install python3-openimageio and "
         "python3-numpy, or name an interpreter that has them in DBLEND_PYTHON");
     self->status = 1;
-    work_prover_died(self->work, "no interpreter", clock_mono_ms());
+    work_prover_died(self->work, "no interpreter", false, clock_mono_ms());
     leave(self, true);
 }
 

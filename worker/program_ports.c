@@ -11,10 +11,10 @@ static bool port_prover_ready(void *ctx)
     return prover_ready(self->prover, clock_mono_ms());
 }
 
-static void port_prover_ask(void *ctx, json_t *request)
+static void port_prover_ask(void *ctx, json_t *request, int64_t stall_ms)
 {
     struct program *self = ctx;
-    prover_ask(self->prover, &request, clock_mono_ms());
+    prover_ask(self->prover, &request, stall_ms, clock_mono_ms());
 }
 
 static enum blender_state port_blender_state(void *ctx)

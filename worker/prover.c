@@ -12,6 +12,7 @@
 #include "proto/clock.h"
 #include "proto/lines.h"
 #include "proto/log.h"
+#include "worker/pulse.h"
 #include "worker/watch.h"
 
 enum { CHILD_FD = 3 };
@@ -21,7 +22,14 @@ enum state {
     STATE_STARTING, /* hello is not answered yet */
     STATE_READY,
     STATE_CLOSING, /* its socket is closed by us */
+    STATE_HUNG,    /* killed, since it did not answer */
     STATE_BROKEN,
+};
+
+/* A prover that KILL did not end: the kernel waits for a disk. */
+struct ghost {
+    child_t *child;
+    struct ghost *next;
 };
 
 struct prover {
@@ -39,7 +47,11 @@ struct prover {
     lines_t *output;            /* what it prints: faults of its own, for the log */
     int64_t start_ms, pause_ms; /* not before; the next pause after a death */
     int64_t deadline_ms;        /* of hello, or of its end */
-    int64_t used_ms;            /* last request, answer, or tick with claims held */
+    int owed;                   /* requests that it has not answered */
+    struct pulse pulse;         /* while it owes us answers */
+    bool killed;                /* KILL was sent */
+    struct ghost *ghosts;
+    int64_t used_ms; /* last request, answer, or tick with claims held */
 };
 
 prover_t *prover_new(zloop_t *loop, const struct prover_setup *setup,
@@ -63,6 +75,17 @@ static void close_socket(prover_t *self)
     }
 }
 
+static void end_child(child_t **child_p)
+{
+    struct child_end end;
+    child_terminate(*child_p, SIGKILL);
+    if (child_wait(*child_p, PROVER_END_MS, &end) == CHILD_RUNNING) {
+        child_release(child_p);
+    } else {
+        child_destroy(child_p);
+    }
+}
+
 static void release(prover_t *self)
 {
     close_socket(self);
@@ -72,14 +95,59 @@ static void release(prover_t *self)
             lines_destroy(&self->output);
         }
         watch_end(self->loop, child_pidfd(self->child));
-        child_destroy(&self->child);
+        end_child(&self->child);
     }
+    self->owed = 0;
+    self->killed = false;
+}
+
+static void on_ghost(void *arg)
+{
+    prover_t *self = arg;
+    struct child_end end;
+    struct ghost **at = &self->ghosts;
+    while (*at) {
+        struct ghost *ghost = *at;
+        if (child_reap(ghost->child, &end) == CHILD_RUNNING) {
+            at = &ghost->next;
+            continue;
+        }
+        log_info("the prover that hung has ended: pid=%d", (int)child_pid(ghost->child));
+        watch_end(self->loop, child_pidfd(ghost->child));
+        child_destroy(&ghost->child);
+        *at = ghost->next;
+        free(ghost);
+    }
+}
+
+/* It stays in the kernel's hands; we only want to know when it ends. */
+static void leave_behind(prover_t *self)
+{
+    struct ghost *ghost = alloc_zero(1, sizeof *ghost);
+    log_error("the prover cannot be ended: pid=%d: its disk does not answer",
+              (int)child_pid(self->child));
+    *ghost = (struct ghost){ .child = self->child, .next = self->ghosts };
+    self->ghosts = ghost;
+    watch_end(self->loop, child_pidfd(self->child));
+    if (self->output) {
+        watch_end(self->loop, child_output(self->child));
+        lines_destroy(&self->output);
+    }
+    self->child = NULL;
+    watch_fd(self->loop, child_pidfd(ghost->child), on_ghost, self);
 }
 
 void prover_destroy(prover_t **self_p)
 {
     if (*self_p) {
         release(*self_p);
+        while ((*self_p)->ghosts) {
+            struct ghost *gone = (*self_p)->ghosts;
+            (*self_p)->ghosts = gone->next;
+            watch_end((*self_p)->loop, child_pidfd(gone->child));
+            child_release(&gone->child);
+            free(gone);
+        }
         free(*self_p);
         *self_p = NULL;
     }
@@ -107,7 +175,8 @@ static void go_off(prover_t *self, enum state state)
 /* It ended, or we ended it since it is of no use. Which interpreter next, and when? */
 static void after_death(prover_t *self, int64_t now_ms, const char *why)
 {
-    bool was_ready = self->state == STATE_READY;
+    bool hung = self->state == STATE_HUNG;
+    bool was_ready = self->state == STATE_READY || hung;
     go_off(self, STATE_OFF);
     if (!self->proven && self->setup.pythons[self->python + 1]) {
         log_debug("pass over interpreter: path=\"%s\": %s", self->setup.pythons[self->python], why);
@@ -126,7 +195,7 @@ static void after_death(prover_t *self, int64_t now_ms, const char *why)
     self->pause_ms *= 2;
     self->pause_ms = self->pause_ms > PROVER_PAUSE_MAX_MS ? PROVER_PAUSE_MAX_MS : self->pause_ms;
     if (was_ready) {
-        self->calls.died(self->calls.ctx, why);
+        self->calls.died(self->calls.ctx, why, hung);
     }
 }
 
@@ -142,6 +211,8 @@ static void handle_answer(prover_t *self, const json_t *answer)
         return;
     }
     self->pause_ms = PROVER_PAUSE_MIN_MS;
+    self->owed -= self->owed > 0;
+    pulse_beat(&self->pulse, self->used_ms);
     self->calls.answer(self->calls.ctx, answer);
 }
 
@@ -265,11 +336,15 @@ bool prover_ready(prover_t *self, int64_t now_ms)
     return self->state == STATE_READY && self->fd >= 0;
 }
 
-void prover_ask(prover_t *self, json_t **request_p, int64_t now_ms)
+void prover_ask(prover_t *self, json_t **request_p, int64_t stall_ms, int64_t now_ms)
 {
     CLEANUP(cleanup_json) json_t *request = *request_p;
     *request_p = NULL;
     self->used_ms = now_ms;
+    if (self->owed++ == 0) {
+        const struct pulse_limits limits = { .stall_ms = stall_ms };
+        pulse_begin(&self->pulse, child_pid(self->child), &limits, now_ms);
+    }
     int rc = lines_send(self->fd, request, 0);
     if (rc != 0) {
         log_warning("ask prover: %s", strerror(-rc));
@@ -287,6 +362,46 @@ void prover_close(prover_t *self, int64_t now_ms)
     }
 }
 
+/* Its end comes by the pidfd; if it does not, we go on without it. */
+static int64_t tick_ending(prover_t *self, int64_t now_ms)
+{
+    if (now_ms < self->deadline_ms) {
+        return self->deadline_ms;
+    }
+    if (!self->killed) {
+        self->killed = true;
+        child_terminate(self->child, SIGKILL);
+        self->deadline_ms = now_ms + PROVER_END_MS;
+        return self->deadline_ms;
+    }
+    bool closing = self->state == STATE_CLOSING;
+    leave_behind(self);
+    if (closing) {
+        go_off(self, STATE_OFF);
+    } else {
+        after_death(self, now_ms, "no answer");
+    }
+    return now_ms;
+}
+
+static int64_t tick_ready(prover_t *self, int64_t now_ms)
+{
+    if (self->owed == 0) {
+        return self->used_ms + PROVER_IDLE_MS;
+    }
+    if (pulse_check(&self->pulse, now_ms) == PULSE_ALIVE) {
+        int64_t due = pulse_due_ms(&self->pulse);
+        return due < self->used_ms + PROVER_IDLE_MS ? due : self->used_ms + PROVER_IDLE_MS;
+    }
+    log_error("the prover does not answer, and shows no sign of life, for %lld s: pid=%d",
+              (long long)(self->pulse.limits.stall_ms / 1000), (int)child_pid(self->child));
+    close_socket(self);
+    self->state = STATE_HUNG;
+    self->killed = false;
+    self->deadline_ms = now_ms;
+    return tick_ending(self, now_ms);
+}
+
 int64_t prover_tick(prover_t *self, bool held, int64_t now_ms)
 {
     self->used_ms = held ? now_ms : self->used_ms;
@@ -302,7 +417,7 @@ int64_t prover_tick(prover_t *self, bool held, int64_t now_ms)
         return self->state == STATE_STARTING ? self->deadline_ms : now_ms;
     case STATE_READY:
         if (self->fd >= 0 && now_ms < self->used_ms + PROVER_IDLE_MS) {
-            return self->used_ms + PROVER_IDLE_MS;
+            return tick_ready(self, now_ms);
         }
         if (self->fd >= 0) {
             prover_close(self, now_ms);
@@ -310,13 +425,10 @@ int64_t prover_tick(prover_t *self, bool held, int64_t now_ms)
         break;
     case STATE_STARTING:
     case STATE_CLOSING:
+    case STATE_HUNG:
         break;
     case STATE_BROKEN:
         return INT64_MAX;
     }
-    if (now_ms >= self->deadline_ms) {
-        child_terminate(self->child, SIGKILL);
-        return INT64_MAX;
-    }
-    return self->deadline_ms;
+    return tick_ending(self, now_ms);
 }

@@ -34,7 +34,8 @@ struct prover_calls {
     void *ctx;
     void (*ready)(void *ctx);                        /* it takes requests now */
     void (*answer)(void *ctx, const json_t *answer); /* {"id", "is", ...} */
-    void (*died)(void *ctx, const char *how);        /* every request in flight is lost */
+    /* Every request in flight is lost. hung: it did not answer, so that we had to end it. */
+    void (*died)(void *ctx, const char *how, bool hung);
     void (*broken)(void *ctx); /* no interpreter has what it needs: it never will */
 };
 
@@ -44,7 +45,7 @@ typedef struct prover prover_t;
 prover_t *prover_new(zloop_t *loop, const struct prover_setup *setup,
                      const struct prover_calls *calls);
 
-/* Kills what runs. */
+/* Kills what runs; does not wait for what cannot be killed. */
 void prover_destroy(prover_t **self_p);
 
 /* The farm id, known once the broker has answered; before that nothing is started. */
@@ -54,8 +55,12 @@ void prover_set_farm(prover_t *self, const char *farm);
  * called. */
 bool prover_ready(prover_t *self, int64_t now_ms);
 
-/* Send one request; only when prover_ready said so. Takes it. */
-void prover_ask(prover_t *self, json_t **request_p, int64_t now_ms);
+/*
+ * Send one request; only when prover_ready said so. Takes it. A prover that shows no sign of life
+ * for stall_ms while it owes us an answer waits for a disk that hangs: it is killed, and left
+ * behind if even that does not end it.
+ */
+void prover_ask(prover_t *self, json_t **request_p, int64_t stall_ms, int64_t now_ms);
 
 /* End of its socket: it gives up what is not proven and leaves. Ended: prover_running is false. */
 void prover_close(prover_t *self, int64_t now_ms);

@@ -42,7 +42,7 @@ struct work_setup {
 struct work_ports {
     void *ctx;
     bool (*prover_ready)(void *ctx);
-    void (*prover_ask)(void *ctx, json_t *request); /* taken */
+    void (*prover_ask)(void *ctx, json_t *request /* taken */, int64_t stall_ms);
     enum blender_state (*blender_state)(void *ctx);
     const struct blender_info *(*blender_info)(void *ctx);
     void (*blender_want)(void *ctx, const struct blender_info *info);
@@ -79,7 +79,8 @@ void work_drain(work_t *self, bool now, int64_t now_ms);
 
 /* The children's answers. */
 void work_prover_answer(work_t *self, const json_t *answer, int64_t now_ms);
-void work_prover_died(work_t *self, const char *how, int64_t now_ms); /* "signal 9" */
+/* how: "signal 9"; hung: it was ended since it did not answer. */
+void work_prover_died(work_t *self, const char *how, bool hung, int64_t now_ms);
 void work_blender_answer(work_t *self, const json_t *answer, int64_t now_ms);
 void work_blender_ended(work_t *self, const struct blender_end *end, int64_t now_ms);
 void work_source_answer(work_t *self, const struct source_answer *answer, int64_t now_ms);

@@ -12,13 +12,16 @@
 #include "proto/clock.h"
 #include "worker/prover.h"
 
-/* Answers every request; dies of "die", speaks nonsense at "rave". */
+enum { STALL_MS = 1000 };
+
+/* Answers every request; dies of "die", speaks nonsense at "rave", hangs at "hang". */
 static const char script[] =
-    "import json, socket, sys\n"
+    "import json, signal, socket, sys\n"
     "s = socket.socket(fileno=int(sys.argv[2]))\n"
     "for line in s.makefile():\n"
     "    request = json.loads(line)\n"
     "    if request['do'] == 'die': sys.exit(7)\n"
+    "    if request['do'] == 'hang': signal.pause()\n"
     "    if request['do'] == 'rave': s.sendall(b'what?\\n')\n"
     "    s.sendall((json.dumps({'id': request['id'], 'is': request['do']}) + '\\n').encode())\n";
 
@@ -26,8 +29,9 @@ struct bench {
     zloop_t *loop;
     prover_t *prover;
     char path[64];
-    int readies, answers, deaths, breaks;
+    int readies, answers, deaths, hangs, breaks;
     int until_readies, until_answers, until_deaths, until_breaks;
+    int64_t ask_ms; /* when we ask */
     bool until_gone;
     char how[64]; /* of the last death */
     bool ticking; /* the prover gets its turn, as in the worker's loop */
@@ -44,10 +48,11 @@ static void answers(void *ctx, const json_t *answer)
     ((struct bench *)ctx)->answers++;
 }
 
-static void dies(void *ctx, const char *how)
+static void dies(void *ctx, const char *how, bool hung)
 {
     struct bench *bench = ctx;
     bench->deaths++;
+    bench->hangs += hung;
     assert_true(snprintf(bench->how, sizeof bench->how, "%s", how) > 0);
 }
 
@@ -114,7 +119,7 @@ static int end(void **state)
 static void ask(struct bench *bench, const char *what)
 {
     json_t *request = json_pack("{s:s, s:i}", "do", what, "id", 1);
-    prover_ask(bench->prover, &request, 0);
+    prover_ask(bench->prover, &request, STALL_MS, bench->ask_ms);
     assert_null(request);
 }
 
@@ -190,6 +195,58 @@ static void nonsense_is_a_death(void **state)
     assert_false(prover_running(bench->prover));
 }
 
+/* Ticks at each deadline up to a time; the time of the last tick. */
+static int64_t tick_until(struct bench *bench, int64_t now_ms, int64_t until_ms)
+{
+    int64_t next_ms = now_ms;
+    while (next_ms <= until_ms && bench->deaths == 0) {
+        now_ms = next_ms;
+        next_ms = prover_tick(bench->prover, true, now_ms);
+        next_ms = next_ms > now_ms ? next_ms : now_ms + 1;
+    }
+    return now_ms;
+}
+
+static void one_that_does_not_answer_is_killed(void **state)
+{
+    struct bench *bench = *state;
+    start_it(bench);
+    bench->ask_ms = clock_mono_ms();
+    (void)tick_until(bench, bench->ask_ms, bench->ask_ms + 10 * STALL_MS); /* it owes nothing */
+    assert_true(prover_ready(bench->prover, bench->ask_ms));
+    ask(bench, "hang");
+    int64_t end_ms = bench->ask_ms + STALL_MS;
+    (void)tick_until(bench, bench->ask_ms, end_ms - 1);
+    assert_true(prover_ready(bench->prover, end_ms));
+    (void)tick_until(bench, end_ms, end_ms + STALL_MS / 5);
+    assert_false(prover_ready(bench->prover, end_ms));
+    bench->until_deaths = 1;
+    run(bench);
+    assert_int_equal(bench->hangs, 1);
+    assert_non_null(strstr(bench->how, "signal 9"));
+}
+
+/* The loop does not run here, so that its end is not seen: as if the kernel held it. */
+static void one_that_cannot_be_killed_is_left_behind(void **state)
+{
+    struct bench *bench = *state;
+    start_it(bench);
+    bench->ask_ms = clock_mono_ms();
+    ask(bench, "hang");
+    int64_t now_ms = tick_until(bench, bench->ask_ms, bench->ask_ms + 100 * STALL_MS);
+    assert_int_equal(bench->hangs, 1);
+    assert_false(prover_running(bench->prover));
+    assert_true(now_ms >= bench->ask_ms + STALL_MS + PROVER_END_MS);
+    assert_false(prover_ready(bench->prover, now_ms + PROVER_PAUSE_MIN_MS)); /* it starts */
+    assert_true(prover_running(bench->prover));
+    bench->until_readies = 2; /* the new one works while the old one's end comes in */
+    run(bench);
+    ask(bench, "look");
+    bench->until_answers = 1;
+    run(bench);
+    assert_int_equal(bench->deaths, 1);
+}
+
 static void it_leaves_after_a_minute_without_a_claim_only(void **state)
 {
     struct bench *bench = *state;
@@ -216,6 +273,8 @@ int main(void)
         BENCH(without_any_interpreter_it_is_broken),
         BENCH(its_death_is_told_and_it_comes_again_after_a_pause),
         BENCH(nonsense_is_a_death),
+        BENCH(one_that_does_not_answer_is_killed),
+        BENCH(one_that_cannot_be_killed_is_left_behind),
         BENCH(it_leaves_after_a_minute_without_a_claim_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ struct bench {
     json_t *command;            /* the last command to Blender */
     json_t *about;              /* the job */
     struct pulse_limits limits; /* of the last command */
+    int64_t stall_ms;           /* of the last request to the prover */
     int64_t look;               /* id of the last look at the file */
     char opened[64];            /* of that look: the file that was opened, "" for a look before */
     int asks, commands, restarts, looks;
@@ -51,9 +52,10 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-static void ask_prover(void *ctx, json_t *request)
+static void ask_prover(void *ctx, json_t *request, int64_t stall_ms)
 {
     struct bench *bench = ctx;
+    bench->stall_ms = stall_ms;
     size_t used = strlen(bench->asks_text);
     assert_true(snprintf(bench->asks_text + used, sizeof bench->asks_text - used, "%s %d; ",
                          text_of(request, "do"), (int)int_of(request, "claim")) > 0);
@@ -517,6 +519,7 @@ static void a_frame_may_take_as_long_as_its_job_says(void **state)
     prover_says(bench, "mine");
     assert_int_equal(bench->limits.stall_ms, 7000);
     assert_int_equal(bench->limits.most_ms, 9000);
+    assert_int_equal(bench->stall_ms, 7000);
 }
 
 static void else_four_times_what_they_usually_take(void **state)
@@ -585,7 +588,7 @@ static void a_dead_prover_returns_what_it_held(void **state)
     render_first(bench, 1, 1);
     grant(bench, 2, 2);
     bench->prover_is_ready = false;
-    work_prover_died(bench->work, "signal 9", 5);
+    work_prover_died(bench->work, "signal 9", false, 5);
     (void)work_step(bench->work, 5);
     assert_int_equal(bench->restarts, 1);
     expect_reports(bench, "started 1; ");
@@ -607,7 +610,7 @@ static void a_picture_that_kills_the_prover_is_an_attempt(void **state)
     prover_says(bench, "mine");
     blender_says(bench, "rendered");
     bench->prover_is_ready = false;
-    work_prover_died(bench->work, "signal 11", 5);
+    work_prover_died(bench->work, "signal 11", false, 5);
     (void)work_step(bench->work, 5);
     /* Frame 2 only waited for its turn. */
     expect_reports(bench, "started 1; started 2; error 1; returned 2; ");
@@ -622,12 +625,29 @@ static void a_look_that_kills_each_prover_ends_as_an_error(void **state)
     for (int deaths = 1; deaths <= 3; deaths++) {
         expect_reports(bench, "");
         assert_int_equal(bench->asks, deaths);
-        work_prover_died(bench->work, "signal 11", 5);
+        work_prover_died(bench->work, "signal 11", false, 5);
         (void)work_step(bench->work, 5);
     }
     expect_reports(bench, "error 1; ");
     expect_report(bench, 1, "error", "crashed", "signal 11");
     assert_true(work_empty(bench->work));
+}
+
+static void what_a_hung_prover_owes_is_an_unwritable_output(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    blender_says(bench, "rendered");
+    render_next(bench, 2, 2);
+    grant(bench, 3, 3);
+    bench->prover_is_ready = false;
+    work_prover_died(bench->work, "signal 9", true, 5);
+    bench->blender = BLENDER_OFF;
+    (void)work_step(bench->work, 5);
+    /* Frame 2 only rendered: it lost its temporary file, and nothing is known against it. */
+    expect_reports(bench, "started 1; started 2; error 3; error 1; returned 2; ");
+    expect_report(bench, 1, "error", "output-unwritable", "/a/out: the output folder does not");
+    expect_report(bench, 3, "error", "output-unwritable", "/a/out: the output folder does not");
 }
 
 static void a_job_without_more_frames_is_returned(void **state)
@@ -718,6 +738,7 @@ int main(void)
         BENCH(a_grant_that_comes_twice_is_held_once),
         BENCH(a_dead_prover_returns_what_it_held),
         BENCH(a_picture_that_kills_the_prover_is_an_attempt),
+        BENCH(what_a_hung_prover_owes_is_an_unwritable_output),
         BENCH(a_look_that_kills_each_prover_ends_as_an_error),
         BENCH(a_job_without_more_frames_is_returned),
         BENCH(a_grant_of_a_job_without_description_is_returned),

@@ -180,6 +180,28 @@ def test_a_killed_prover_returns_its_frames(broker, start_stand_in, faults, job,
     assert temporary(out) == []
 
 
+def test_a_hung_prover_is_an_output_folder_that_does_not_answer(broker, start_stand_in, faults, job,
+                                                                out):
+    broker.job = {**job, "options": {"stall_s": 1}}
+    faults("slow-1")
+    worker = start_stand_in()
+    claims = broker.frames(1, 2)
+    broker.until(lambda: faults.lines("slow"))
+    broker.until(lambda: broker.holding(claims[1]) == "ahead")
+    prover, = children(worker.process.pid, "prove.py")
+    os.kill(prover, signal.SIGSTOP)  # as one that waits for a disk
+    faults("go-1")
+    broker.until(lambda: broker.all_ended(claims))
+    error = broker.report(claims[0], "error")
+    assert error["code"] == "output-unwritable" and not error["fatal"]
+    assert error["text"] == f"{out}: the output folder does not answer"
+    assert gone(prover)
+    more = broker.frames(1, 3)
+    broker.until(lambda: broker.all_ended(more))
+    assert {broker.of(claim)[-1] for claim in more} == {"finished"}
+    assert temporary(out) == []
+
+
 def test_kill_9_of_the_worker_leaves_no_process(broker, start_stand_in, faults, job, out):
     broker.job = job
     faults("hang-1")
