@@ -11,7 +11,12 @@
 #include "proto/ranges.h"
 #include "submit/command.h"
 
-enum { SECONDS_MAX = 31536000, SAMPLES_MAX = 16777216 };
+enum {
+    SECONDS_MAX = 31536000,
+    LIMIT_MAX_S = 604800, /* of one frame: a week */
+    SHORTEST_MAX_MS = 86400000,
+    SAMPLES_MAX = 16777216,
+};
 
 enum key {
     KEY_RENDER_FOLDER = COMMAND_KEY_OPTIONS,
@@ -31,6 +36,9 @@ enum key {
     KEY_UNBAKED,
     KEY_MIX,
     KEY_AGAIN,
+    KEY_STALL,
+    KEY_MAX_FRAME_TIME,
+    KEY_MIN_FRAME_TIME,
 };
 
 #define OPTION_OUTPUT                                                                              \
@@ -110,6 +118,13 @@ static const struct argp_option job_options[] = {
     OPTION_UNBAKED,
     { "strict", KEY_STRICT, NULL, 0, "Warnings hold the job", 0 },
     { "attempts", KEY_ATTEMPTS, "N", 0, "How often a frame may fail; 3", 0 },
+    { "stall", KEY_STALL, "SECONDS", 0,
+      "A frame without any sign of life for so long is given up and tried again; 300 or 4 frames",
+      0 },
+    { "max-frame-time", KEY_MAX_FRAME_TIME, "SECONDS", 0,
+      "A frame that takes longer is given up and tried again; without: none is", 0 },
+    { "min-frame-time", KEY_MIN_FRAME_TIME, "SECONDS", 0,
+      "A frame that takes less gets a warning (0.5 is a number)", 0 },
     { "mix", KEY_MIX, NULL, 0, "Allow several Blender versions and kinds of device", 0 },
     { 0 },
 };
@@ -155,15 +170,40 @@ static void set_text(struct argp_state *state, json_t *map, const char *key, con
     }
 }
 
+/* The option that sets key: no unit (_s, _ms), and dashes. The caller frees it. */
+static char *option_of(const char *key)
+{
+    size_t size = strlen(key);
+    size_t unit = size > 3 && strcmp(key + size - 3, "_ms") == 0  ? 3
+                  : size > 2 && strcmp(key + size - 2, "_s") == 0 ? 2
+                                                                  : 0;
+    CLEANUP(cleanup_free) char *name = alloc_bytes(key, size - unit);
+    for (char *c = name; (c = strchr(c, '_')); *c = '-') {
+    }
+    return alloc_format("--%s", name);
+}
+
 static void set_number(struct argp_state *state, json_t *map, const char *key, const char *arg,
                        long long most)
 {
     long long least = strcmp(key, "priority") == 0 ? 0 : 1;
-    bool in_seconds = strcmp(key, "placeholder_timeout_s") == 0;
-    CLEANUP(cleanup_free)
-    char *option = alloc_format("--%s", in_seconds ? "placeholder-timeout" : key);
+    CLEANUP(cleanup_free) char *option = option_of(key);
     long long value = command_number(state, option, arg, least, most);
     json_object_set_new(map, key, json_integer(value));
+}
+
+/* Seconds with decimals, stored as milliseconds. */
+static void set_millis(struct argp_state *state, json_t *map, const char *key, const char *arg,
+                       long long most)
+{
+    char *end = NULL;
+    double seconds = strtod(arg, &end);
+    bool plain = *arg && arg[strspn(arg, "0123456789.")] == '\0' && *end == '\0';
+    if (!plain || seconds * 1000 > (double)most) {
+        CLEANUP(cleanup_free) char *option = option_of(key);
+        argp_error(state, "%s: seconds from 0 to %lld, as 0.5, not '%s'", option, most / 1000, arg);
+    }
+    json_object_set_new(map, key, json_integer((json_int_t)(seconds * 1000 + 0.5)));
 }
 
 /* An option may be given twice; the last one counts, as everywhere. */
@@ -217,13 +257,9 @@ static void set_upper(struct argp_state *state, json_t *map, const char *key, co
 static void refuse_both(struct argp_state *state, const json_t *map, const char *a, const char *b)
 {
     if (json_object_get(map, a) && json_object_get(map, b)) {
-        CLEANUP(cleanup_free) char *one = alloc_text(a);
-        CLEANUP(cleanup_free) char *other = alloc_text(b);
-        for (char *c = one; (c = strchr(c, '_')); *c = '-') {
-        }
-        for (char *c = other; (c = strchr(c, '_')); *c = '-') {
-        }
-        argp_error(state, "--%s and --%s contradict each other", one, other);
+        CLEANUP(cleanup_free) char *one = option_of(a);
+        CLEANUP(cleanup_free) char *other = option_of(b);
+        argp_error(state, "%s and %s contradict each other", one, other);
     }
 }
 
@@ -297,6 +333,15 @@ static error_t set_value(int key, char *arg, struct argp_state *state, struct op
         return 0;
     case KEY_PLACEHOLDER_TIMEOUT:
         set_number(state, map, "placeholder_timeout_s", arg, SECONDS_MAX);
+        return 0;
+    case KEY_STALL:
+        set_number(state, map, "stall_s", arg, LIMIT_MAX_S);
+        return 0;
+    case KEY_MAX_FRAME_TIME:
+        set_number(state, map, "max_frame_time_s", arg, LIMIT_MAX_S);
+        return 0;
+    case KEY_MIN_FRAME_TIME:
+        set_millis(state, map, "min_frame_time_ms", arg, SHORTEST_MAX_MS);
         return 0;
     case KEY_ORDER:
         set_order(state, map, arg);

@@ -51,6 +51,17 @@ static void every_option_has_its_key(void **state)
     assert_int_equal(message_check_options(map, &fault), MESSAGE_OK);
 }
 
+static void limits_of_a_frames_time_have_their_keys(void **state)
+{
+    (void)state;
+    CLEANUP(cleanup_json)
+    json_t *map = parse_options(
+        WORDS("--stall", "604800", "--max-frame-time", "90", "--min-frame-time", "0.5"));
+    assert_json(map,
+                "{\"stall_s\": 604800, \"max_frame_time_s\": 90,"
+                " \"min_frame_time_ms\": 500}");
+}
+
 static void negative_frames_need_the_equals_sign(void **state)
 {
     (void)state;
@@ -101,6 +112,16 @@ static void wrong_values_are_usage_errors(void **state)
         { "--unbaked", "maybe" },
         { "-o", "" },
         { "--placeholder-timeout", "0" },
+        { "--stall", "0" },
+        { "--stall", "604801" },
+        { "--stall", "1.5" },
+        { "--max-frame-time", "0" },
+        { "--min-frame-time", "-1" },
+        { "--min-frame-time", "." },
+        { "--min-frame-time", "0x10" },
+        { "--min-frame-time", "nan" },
+        { "--min-frame-time", "86401" },
+        { "--min-frame-time", "" },
         { "-S", "" },
         { "-E", "" },
     };
@@ -169,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_was_given_is_in_the_map),
         cmocka_unit_test(every_option_has_its_key),
+        cmocka_unit_test(limits_of_a_frames_time_have_their_keys),
         cmocka_unit_test(negative_frames_need_the_equals_sign),
         cmocka_unit_test(the_last_of_two_lists_counts),
         cmocka_unit_test(relative_output_is_fixed_at_submit),
