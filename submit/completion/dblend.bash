@@ -10,6 +10,17 @@ _dblend_workers()
     dblend workers --json 2>/dev/null | sed -n 's/.*"worker":"\([^"]*\)".*/\1/p'
 }
 
+# The names have a colon in them, at which bash breaks words: it replaces what follows the last one.
+_dblend_drain()
+{
+    local word=${COMP_LINE:0:COMP_POINT}
+    word=${word##* }
+    COMPREPLY=($(compgen -W "$(_dblend_workers)" -- "$word"))
+    if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"${word%:*}:"}")
+    fi
+}
+
 _dblend_files()
 {
     local IFS=$'\n'
@@ -43,7 +54,7 @@ _dblend_option_value()
         COMPREPLY=($(compgen -d -- "$2"))
         ;;
     -S | --scene | -n | --name | -p | --priority | --samples | --percentage | --attempts | \
-        --placeholder-timeout | -t | --timeout | -F | --frame)
+        --placeholder-timeout | --stall | --max-frame-time | --min-frame-time | -t | --timeout | -F | --frame)
         COMPREPLY=()
         ;;
     *) return 1 ;;
@@ -58,7 +69,7 @@ _dblend_arguments()
         COMPREPLY=($(compgen -W "$(_dblend_jobs)" -- "$2"))
         [[ $2 && ! $2 =~ ^[0-9]+$ ]] && _dblend_files "$2"
         ;;
-    drain) COMPREPLY=($(compgen -W "$(_dblend_workers)" -- "$2")) ;;
+    drain) _dblend_drain ;;
     esac
 }
 
@@ -71,7 +82,7 @@ _dblend()
         --output --unbaked'
     local job="$answers --frames --scene --name --priority --order --again --render-folder
         --placeholder-timeout --samples --percentage --format --no-denoise --strict --attempts
-        --mix"
+        --stall --max-frame-time --min-frame-time --mix"
     local options=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then

@@ -2,12 +2,14 @@
 
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 
 import pytest
 
-from clitools import Terminal, until
+from clitools import ROOT, Terminal, until
 
 JOB_KEYS = ["type", "job", "name", "file", "scene", "state", "priority", "output", "frames",
             "warnings", "submitted", "finished", "eta_s", "error"]
@@ -420,6 +422,26 @@ def test_device_that_is_held_is_told_once_and_waited_for(home):
     (home.home / "script").unlink()
     assert render.end() == 0
     assert render.stderr().count("pid 7 has it") == 1
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="there is no zsh")
+def test_zsh_completes_commands_options_and_what_the_farm_has(home):
+    home.farm()
+    home.ok("pause")  # no folder of pictures is made
+    home.blend("shot 1")
+    number_of(home, "shot 1.blend", "-f", "1")
+    (home.work / "notes.txt").touch()
+    offered = {"dblend re": "remove render resume retry", "dblend help re": "remove render resume retry",
+               "dblend stop --": "--json --now", "dblend add --unbaked ": "allow order refuse",
+               "dblend render ": "shot\\ 1.blend", "dblend show ": "1 shot\\ 1.blend",
+               "dblend show -": "--frames --json -f",
+               "dblend drain ": " ".join(one["worker"] for one in home.json("workers"))}
+    here = pathlib.Path(__file__).parent
+    path = f"{home.bin}:{os.environ['PATH']}"
+    out = subprocess.run(["zsh", "-f", here / "complete.zsh", ROOT / "submit" / "completion",
+                          *offered], cwd=home.work, env=dict(home.env, PATH=path), text=True,
+                         capture_output=True, timeout=60).stdout
+    assert dict(zip(offered, map(str.strip, out.splitlines()))) == offered
 
 
 # render ---------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ COMMANDS = ["render", "farm", "add", "remove", "list", "show", "watch", "wait", 
 OPTIONS = ["--frames", "--output", "--render-folder", "--scene", "--engine", "--samples",
            "--percentage", "--format", "--no-denoise", "--priority", "--overwrite",
            "--trust-scripts", "--order", "--attempts", "--placeholder-timeout", "--keep",
-           "--strict", "--allow-missing", "--no-scripts", "--unbaked", "--mix", "--name"]
+           "--stall", "--max-frame-time",
+           "--min-frame-time", "--strict", "--allow-missing", "--no-scripts", "--unbaked", "--mix", "--name"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -55,6 +56,21 @@ def test_bash_completes_commands_and_options():
     """
     out = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=True).stdout
     assert out.splitlines() == ["render remove resume retry", "--now", "order refuse allow"]
+
+
+@pytest.mark.parametrize("line, offered", [
+    ("dblend drain ", "vm/cpu:0 vm/gpu:1"), ("dblend drain vm/c", "vm/cpu:0"),
+    ("dblend drain vm/cpu:", "0"), ("dblend drain vm/gpu:1", "1"),
+])
+def test_bash_completes_worker_names_past_their_colon(line, offered):
+    script = f"""
+        source '{ROOT}/submit/completion/dblend.bash'
+        dblend() {{ printf '{{"type":"worker","worker":"%s"}}\\n' vm/cpu:0 vm/gpu:1; }}
+        COMP_WORDBREAKS=' :' COMP_LINE='{line}' COMP_POINT={len(line)} COMP_WORDS=(dblend drain x)
+        COMP_CWORD=2; _dblend dblend x drain; echo "${{COMPREPLY[@]}}"
+    """
+    out = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=True).stdout
+    assert out.strip() == offered
 
 
 @pytest.mark.parametrize("words", [
