@@ -14,6 +14,7 @@
 #include "proto/lines.h"
 #include "proto/log.h"
 #include "worker/complaint.h"
+#include "worker/oom.h"
 #include "worker/proc.h"
 #include "worker/scratch.h"
 #include "worker/watch.h"
@@ -67,6 +68,7 @@ struct blender {
     const char *verdict;       /* why we ended it: a code, or NULL when nothing was wrong */
     char verdict_text[160];
     bool killed;       /* KILL was sent after TERM */
+    int64_t oom_kills; /* when its process began */
     int64_t command;   /* id of the last command */
     int64_t prints_ms; /* when what it prints is read next */
     int64_t start_ms, pause_ms;
@@ -247,14 +249,9 @@ static void judge(blender_t *self, const struct child_end *end, struct blender_e
     CLEANUP(cleanup_free) char *last = output_last(self->output, LAST_LINES, LAST_BYTES);
     child_end_text(end, how, sizeof how);
     out->during = self->during;
-    out->code = self->verdict ? self->verdict : "crashed";
-    out->hint = "look at the output of the attempt: dblend log JOB --frame N";
-    if (complaint_find(last, &complaint) == 0) {
-        out->code = self->verdict ? self->verdict : complaint.code;
-        out->hint = complaint.hint;
-    } else if (!self->verdict && end->signalled && end->code == SIGKILL) {
-        out->hint = "somebody killed it; often the kernel, when memory runs out";
-    }
+    complaint_of_end(end, oom_kills() > self->oom_kills, last, &complaint);
+    out->code = self->verdict ? self->verdict : complaint.code;
+    out->hint = complaint.hint;
     (void)snprintf(text, sizeof text, "Blender %s: %s%s%s%s", self->running->version,
                    self->verdict ? self->verdict_text : "it ended with ", self->verdict ? "" : how,
                    last[0] ? "; its last lines:\n" : "", last);
@@ -384,6 +381,7 @@ static void start(blender_t *self, int64_t now_ms)
     }
     self->running = self->wanted;
     self->verdict = NULL;
+    self->oom_kills = oom_kills();
     output_clear(self->output);
     phase_set(&self->phase, "");
     move(self, BLENDER_STARTING);

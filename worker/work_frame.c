@@ -147,17 +147,24 @@ static json_t *taken_report(const struct task *task, const json_t *answer)
     return report;
 }
 
+/* Blender's words may say better what is wrong. */
+static void by_own_words(const char *words, struct blender_end *why)
+{
+    struct complaint complaint;
+    if (words && complaint_find(words, &complaint) == COMPLAINT_OK) {
+        why->code = complaint.code;
+        why->hint = complaint.hint;
+    }
+}
+
 /* An error of the prover; Blender's own words say more about a picture that is not there. */
 static void fail_by(work_t *self, struct task *task, const json_t *answer, int64_t now_ms)
 {
     struct blender_end why = { .code = msg_str_or(answer, "code", "bad-picture"),
                                .text = msg_str_or(answer, "text", ""),
                                .hint = msg_str_or(answer, "hint", "") };
-    bool picture = strcmp(why.code, "no-picture") == 0 || strcmp(why.code, "bad-picture") == 0;
-    struct complaint complaint;
-    if (picture && task->log && complaint_find(task->log, &complaint) == 0) {
-        why.code = complaint.code;
-        why.hint = complaint.hint;
+    if (strcmp(why.code, "no-picture") == 0 || strcmp(why.code, "bad-picture") == 0) {
+        by_own_words(task->log, &why);
     }
     if (task->state == TASK_PROVING) {
         self->dirty = "a frame was not proven";
@@ -242,16 +249,36 @@ void frame_prove(work_t *self, struct task *task)
     task->proof = task->request;
 }
 
+/* Blender says that the frame is rendered, after words of its device that say it is not. */
+static void fail_spoiled(work_t *self, struct task *task, const struct complaint *spoiled,
+                         int64_t now_ms)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text, "Blender %s: frame %d is not whole: its device failed",
+                   task->blender, (int)task->frame);
+    struct blender_end why = { .code = spoiled->code, .text = text, .hint = spoiled->hint };
+    self->dirty = "its device failed";
+    work_fail(self, task, &why, false, now_ms);
+}
+
 void frame_blender_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms)
 {
     bool error = strcmp(msg_str_or(answer, "event", ""), "error") == 0;
+    struct complaint spoiled;
     work_take_log(self, task);
     if (error) {
         struct blender_end why = { .code = msg_str_or(answer, "code", "script-error"),
                                    .text = msg_str_or(answer, "text", ""),
                                    .hint = msg_str_or(answer, "hint", "") };
+        if (strcmp(why.code, "script-error") == 0 || strcmp(why.code, "out-of-memory") == 0) {
+            by_own_words(why.text, &why);
+        }
         self->dirty = "an error";
         work_fail(self, task, &why, msg_bool_or(answer, "fatal", false), now_ms);
+        return;
+    }
+    if (task->log && complaint_spoiling(task->log, &spoiled) == COMPLAINT_OK) {
+        fail_spoiled(self, task, &spoiled, now_ms);
         return;
     }
     self->frames++;

@@ -1,4 +1,5 @@
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,11 @@ static void known_words_have_codes(void **state)
     expect("Error: Cannot render, no camera", "no-camera");
     expect("write: No space left on device", "disk-full");
     expect("Calloc returns null: len=1", "out-of-memory");
+    expect("Error: System is out of GPU memory", "out-of-gpu-memory");
+    expect("Error: Out of memory in cuMemAlloc_v2(&pointer, size) (x.cpp:1)", "out-of-gpu-memory");
+    expect("Error: Out of memory in HIP queue enqueue (shade)", "out-of-gpu-memory");
+    expect("Unable to determine the device handle: GPU is lost.", "device-lost");
+    expect("Error: Illegal address in CUDA queue synchronize (shade)", "crashed");
 }
 
 static void the_last_complaint_counts(void **state)
@@ -38,11 +44,51 @@ static void an_error_line_alone_says_nothing(void **state)
     assert_string_equal(found.code, "untouched");
 }
 
+static void some_words_spoil_a_picture(void **state)
+{
+    struct complaint found = { .code = "untouched" };
+    (void)state;
+    assert_int_equal(complaint_spoiling("No space left on device\nCalloc returns null\n", &found),
+                     COMPLAINT_NONE);
+    assert_string_equal(found.code, "untouched");
+    assert_int_equal(complaint_spoiling("Fra:1 Mem:1M\nError: System is out of GPU memory\n"
+                                        "No space left on device\nSaved: 'a.png'\n",
+                                        &found),
+                     COMPLAINT_OK);
+    assert_string_equal(found.code, "out-of-gpu-memory");
+}
+
+static void an_end_has_a_code(void **state)
+{
+    static const struct {
+        struct child_end end;
+        bool oom;
+        const char *last, *code;
+    } ends[] = {
+        { { true, SIGKILL }, true, "Sample 1/4", "out-of-memory" },
+        { { true, SIGKILL }, false, "Sample 1/4", "crashed" },
+        { { true, SIGSEGV }, true, "Sample 1/4", "crashed" },
+        { { true, SIGABRT }, false, "terminate: std::bad_alloc", "out-of-memory" },
+        { { false, 9 }, false, "Traceback", "script-error" },
+        { { false, 1 }, false, "", "crashed" },
+        { { false, 9 }, false, "No space left on device", "disk-full" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct complaint found = { .code = NULL };
+        complaint_of_end(&ends[i].end, ends[i].oom, ends[i].last, &found);
+        assert_string_equal(found.code, ends[i].code);
+        assert_non_null(found.hint);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_words_have_codes),
         cmocka_unit_test(the_last_complaint_counts),
+        cmocka_unit_test(some_words_spoil_a_picture),
+        cmocka_unit_test(an_end_has_a_code),
         cmocka_unit_test(an_error_line_alone_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@ struct bench {
     int asks, commands, restarts, looks;
     char asks_text[512]; /* "look 1, take 1, ..." */
     int64_t rss;
+    const char *prints; /* Blender's output of an attempt */
+    const char *error_code, *error_text;
     int took_ms;  /* what a frame takes */
     int unwanted; /* how often no Blender was wanted any more */
 };
@@ -105,9 +107,9 @@ static void command(void *ctx, json_t *sent, const struct pulse_limits *limits)
 
 static char *take_log(void *ctx, size_t *size)
 {
-    (void)ctx;
-    *size = 5;
-    return alloc_text("Saved");
+    const struct bench *bench = ctx;
+    *size = strlen(bench->prints);
+    return alloc_text(bench->prints);
 }
 
 static void nothing(void *ctx)
@@ -147,6 +149,9 @@ static int begin(void **state)
     bench->info = (struct blender_info){ .version = "3.4.1", .series = 304, .patch = 1 };
     bench->blenders = (struct blenders){ .items = &bench->info, .count = 1 };
     bench->took_ms = 12;
+    bench->prints = "Saved";
+    bench->error_code = "no-camera";
+    bench->error_text = "no camera";
     bench->prover_is_ready = true;
     bench->blender = BLENDER_IDLE;
     bench->reports = reports_new();
@@ -215,7 +220,7 @@ static void source_says(struct bench *bench, enum source_verdict verdict)
 static void blender_says(struct bench *bench, const char *event)
 {
     json_t *answer = json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", event, "ms", bench->took_ms,
-                               "code", "no-camera", "text", "no camera", "fatal", true);
+                               "code", bench->error_code, "text", bench->error_text, "fatal", true);
     bench->blender = BLENDER_IDLE;
     work_blender_answer(bench->work, answer, 4);
     json_decref(answer);
@@ -441,6 +446,30 @@ static void a_crash_takes_the_last_words_along(void **state)
     size_t log_count = 0;
     json_decref(reports_message(bench->reports, logs, &log_count));
     assert_int_equal(log_count, 1);
+}
+
+static void a_picture_after_a_device_failed_is_none(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    bench->prints = "Error: System is out of GPU memory\nSaved: '/a/out/.temp'\n";
+    blender_says(bench, "rendered");
+    assert_string_equal(text_of(bench->asked, "do"), "give-up");
+    prover_says(bench, "gone");
+    expect_reports(bench, "started 1; error 1; ");
+    expect_report(bench, 1, "error", "out-of-gpu-memory", "frame 1 is not whole");
+    assert_int_equal(bench->restarts, 1);
+}
+
+static void blenders_words_give_an_error_its_code(void **state)
+{
+    struct bench *bench = *state;
+    render_first(bench, 1, 1);
+    bench->error_code = "out-of-memory";
+    bench->error_text = "Error: Out of memory in CUDA queue enqueue (shade)";
+    blender_says(bench, "error");
+    prover_says(bench, "gone");
+    expect_report(bench, 1, "error", "out-of-gpu-memory", "CUDA queue");
 }
 
 static void a_stopped_frame_is_given_up_after_blender_is_gone(void **state)
@@ -727,6 +756,8 @@ int main(void)
         BENCH(a_file_that_changes_while_it_opens_is_opened_again),
         BENCH(an_error_gives_the_frame_up_and_wants_a_new_blender),
         BENCH(a_crash_takes_the_last_words_along),
+        BENCH(a_picture_after_a_device_failed_is_none),
+        BENCH(blenders_words_give_an_error_its_code),
         BENCH(a_stopped_frame_is_given_up_after_blender_is_gone),
         BENCH(what_was_published_before_a_stop_counts),
         BENCH(a_stale_claim_ends_without_a_report),
