@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "submit/command.h"
+#include "submit/lock.h"
 #include "submit/program.h"
 #include "submit/say.h"
 #include "submit/supervise.h"
@@ -42,41 +42,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
-    }
-}
-
-/*
- * The lock that says that a farm runs here; our pid is in it for people. The descriptor, -1 after
- * telling who has it. It is the kernel's: kill -9 frees it.
- */
-static int take_lock(const struct paths *paths)
-{
-    CLEANUP(cleanup_free) char *path = alloc_format("%s/farm.lock", paths->run);
-    CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    char pid[32] = "";
-    if (fd < 0) {
-        say_error("%s cannot be made: %s", path, strerror(errno));
-        return -1;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t size = pread(fd, pid, sizeof pid - 1, 0);
-        pid[size > 0 ? strspn(pid, "0123456789") : 0] = '\0';
-        say_error(
-            "a farm is running already%s%s; `dblend workers' shows it, `dblend stop' ends "
-            "it, `dblend add FILE' gives it work",
-            *pid ? ", pid " : "", pid);
-        return -1;
-    }
-    return fcntl(fd, F_DUPFD_CLOEXEC, 0); /* the lock is also that of the copy */
-}
-
-/* Write our pid into the lock file, for people; the lock holds also where that fails. */
-static void sign_lock(int lock)
-{
-    char pid[32] = "";
-    int size = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-    if (ftruncate(lock, 0) != 0 || pwrite(lock, pid, (size_t)size, 0) != size) {
-        say_note("farm.lock cannot be written: %s", strerror(errno));
     }
 }
 
@@ -149,11 +114,11 @@ static int await_ready(const struct paths *paths, int ready, pid_t pid)
 static int run_farm(const json_t *devices)
 {
     CLEANUP(talk_destroy) talk_t *talk = talk_new();
-    CLEANUP(cleanup_fd) int lock = talk ? take_lock(talk_paths(talk)) : -1;
+    CLEANUP(cleanup_fd) int lock = talk ? lock_take(talk_paths(talk)) : -1;
     if (lock < 0) {
         return COMMAND_FAILED;
     }
-    sign_lock(lock);
+    lock_sign(lock);
     return stay(talk, devices, true, -1);
 }
 
@@ -166,12 +131,12 @@ static int detach_farm(const json_t *devices)
         say_error("%s", why ? why : "the folders of the farm cannot be made");
         return COMMAND_FAILED;
     }
-    CLEANUP(cleanup_fd) int lock = take_lock(&paths);
+    CLEANUP(cleanup_fd) int lock = lock_take(&paths);
     int status = COMMAND_FAILED;
     pid_t pid = lock >= 0 && pipe2(ends, O_CLOEXEC) == 0 ? fork() : -1;
     if (pid == 0) { /* it has the lock with us, and alone when we are gone */
         close(ends[0]);
-        sign_lock(lock);
+        lock_sign(lock);
         CLEANUP(talk_destroy) talk_t *talk = talk_new();
         status = talk ? run_detached(&paths, ends[1]) : COMMAND_FAILED;
         status = status == COMMAND_DONE ? stay(talk, devices, true, ends[1]) : status;

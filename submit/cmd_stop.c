@@ -3,14 +3,22 @@
  */
 
 #include <argp.h>
+#include <signal.h>
 
 #include "proto/cleanup.h"
+#include "proto/clock.h"
 #include "proto/messages.h"
 #include "submit/command.h"
+#include "submit/lock.h"
 #include "submit/say.h"
 #include "submit/talk.h"
 
-enum { KEY_NOW = COMMAND_KEY_OWN, LOOK_MS = 100 };
+enum {
+    KEY_NOW = COMMAND_KEY_OWN,
+    LOOK_MS = 100,
+    HEARD_MS = 3000,     /* a farm that has heard of the stop is gone so long after the broker */
+    PATIENCE_MS = 30000, /* more than a farm gives its inspector and broker */
+};
 
 struct arguments {
     bool now;
@@ -36,7 +44,41 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int stop(const struct arguments *arguments, talk_t *talk)
+/* Two signals are `at once'; two of the same kind that wait at the same time would be one. */
+static void tell_farm(pid_t pid, bool now)
+{
+    if (kill(pid, SIGTERM) == 0 && now) {
+        (void)kill(pid, SIGINT); /* it was there a moment ago */
+    }
+}
+
+/*
+ * Wait until no `dblend farm' is there any more. It hears of the stop from the broker; one that
+ * did not, as it was suspended or is just about to start a broker, is told by a signal: it would
+ * go on.
+ */
+static int await_farm(talk_t *talk, bool now, bool heard)
+{
+    int64_t begin_ms = clock_mono_ms();
+    bool told = false;
+    pid_t pid = 0;
+    while ((pid = lock_holder(talk_paths(talk))) != 0) {
+        int64_t waited_ms = clock_mono_ms() - begin_ms;
+        if (pid > 0 && !told && (!heard || waited_ms > HEARD_MS)) {
+            tell_farm(pid, now);
+            told = true;
+        }
+        if (waited_ms > PATIENCE_MS) {
+            say_error("the farm, pid %d, was told to stop but is still there", (int)pid);
+            return COMMAND_FAILED;
+        }
+        (void)talk_wait_fd(talk, -1, LOOK_MS); /* a pause */
+    }
+    return COMMAND_DONE;
+}
+
+/* Let the broker tell everybody, and wait until it is gone. */
+static int stop_broker(const struct arguments *arguments, talk_t *talk)
 {
     CLEANUP(cleanup_json) json_t *answer = NULL;
     json_t *request = msg_new("STOP");
@@ -53,10 +95,21 @@ static int stop(const struct arguments *arguments, talk_t *talk)
     while (talk_is_broker(talk)) {
         (void)talk_wait_fd(talk, -1, LOOK_MS); /* a pause */
     }
-    if (!arguments->json) {
-        say_note("the farm has stopped");
-    }
     return COMMAND_DONE;
+}
+
+static int stop(const struct arguments *arguments, talk_t *talk)
+{
+    bool broker = talk_is_broker(talk);
+    bool farm = lock_holder(talk_paths(talk)) != 0;
+    int status = broker ? stop_broker(arguments, talk) : COMMAND_DONE;
+    if (status == COMMAND_DONE && farm) {
+        status = await_farm(talk, arguments->now, broker);
+    }
+    if (status == COMMAND_DONE && !arguments->json) {
+        say_note(broker || farm ? "the farm has stopped" : "no farm is running");
+    }
+    return status;
 }
 
 int cmd_stop(int argc, char **argv)
@@ -76,14 +129,5 @@ int cmd_stop(int argc, char **argv)
     struct arguments arguments = { 0 };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
     CLEANUP(talk_destroy) talk_t *talk = talk_new();
-    if (!talk) {
-        return COMMAND_FAILED;
-    }
-    if (!talk_is_broker(talk)) {
-        if (!arguments.json) {
-            say_note("no farm is running");
-        }
-        return COMMAND_DONE;
-    }
-    return stop(&arguments, talk);
+    return talk ? stop(&arguments, talk) : COMMAND_FAILED;
 }

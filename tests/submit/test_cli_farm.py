@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -404,6 +405,28 @@ def test_detached_farm_is_ready_when_it_says_so(home):
     until(lambda: not home.processes(), why="something is left")
 
 
+def pending(pid, number):
+    """Does a signal wait for a suspended process?"""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"ShdPnd:\t(\w+)", status)[1], 16) >> (number - 1) & 1
+
+
+@pytest.mark.parametrize("words, signals", [([], [signal.SIGTERM]),
+                                            (["--now"], [signal.SIGTERM, signal.SIGINT])])
+def test_stop_ends_a_farm_that_did_not_hear_of_it(home, words, signals):
+    home.blend()
+    home.ok("add", "plain.blend")  # a broker that is not the farm's own
+    farm = home.farm()
+    farm.send(signal.SIGSTOP)
+    stop = home.start("stop", *words)
+    until(lambda: all(pending(farm.process.pid, one) for one in signals), why="it is not told")
+    assert stop.process.poll() is None
+    farm.send(signal.SIGCONT)
+    assert stop.end() == 0
+    assert farm.process.poll() is not None or farm.end() in (130, 143)
+    until(lambda: not home.processes(), why="something is left")
+
+
 def test_worker_that_cannot_start_is_told_and_tried_again(home):
     (home.home / "run").mkdir(parents=True, mode=0o700)
     (home.home / "script").write_text("die")
@@ -435,7 +458,7 @@ def test_zsh_completes_commands_options_and_what_the_farm_has(home):
                "dblend stop --": "--json --now", "dblend add --unbaked ": "allow order refuse",
                "dblend render ": "shot\\ 1.blend", "dblend show ": "1 shot\\ 1.blend",
                "dblend show -": "--frames --json -f",
-               "dblend drain ": " ".join(one["worker"] for one in home.json("workers"))}
+               "dblend drain ": " ".join(sorted(one["worker"] for one in home.json("workers")))}
     here = pathlib.Path(__file__).parent
     path = f"{home.bin}:{os.environ['PATH']}"
     out = subprocess.run(["zsh", "-f", here / "complete.zsh", ROOT / "submit" / "completion",
