@@ -25,6 +25,7 @@ enum {
     LATE_MS = 250,        /* a turn later than this makes leases longer */
     LEASE_MS = 15000,     /* on a socket that never runs dry claims expire this much later */
     BACKLOG = 4096,       /* libzmq's 100 makes a reconnecting farm wait for half a minute */
+    QUEUED_MOST = 16,     /* messages of one peer, each way: a good one has one, a bad one 16 MiB */
     LINGER_MS = 1000,     /* the last answers still go out */
     RETRY_FIRST_MS = 100, /* pauses between tries of a failed transaction */
     RETRY_MOST_MS = 2000,
@@ -67,6 +68,8 @@ static zsock_t *open_router(size_t most_bytes)
     zsock_set_router_mandatory(socket, 1);
     zsock_set_sndtimeo(socket, 0);
     zsock_set_linger(socket, LINGER_MS);
+    zsock_set_sndhwm(socket, QUEUED_MOST);
+    zsock_set_rcvhwm(socket, QUEUED_MOST);
     zsock_set_backlog(socket, BACKLOG);
     zsock_set_maxmsgsize(socket, (int)most_bytes);
     return socket;

@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/check.h"
+#include "broker/descriptors.h"
 #include "broker/filework.h"
 #include "broker/ledger_log.h"
 #include "broker/loop.h"
@@ -146,16 +146,6 @@ static int open_signals(void)
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN); /* whoever read our `ready` line may be gone */
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* A connection is a descriptor, and the usual 1,024 are soon used up. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* with what it is we serve fewer workers */
-    }
 }
 
 static int64_t random_session(void)
@@ -325,7 +315,7 @@ int main(int argc, char **argv)
         log_error("start: %s", strerror(errno));
         return EXIT_FAILURE;
     }
-    raise_descriptor_limit();
+    descriptors_init();
 
     struct paths paths = { 0 };
     CLEANUP(cleanup_free) char *text = NULL;

@@ -33,7 +33,10 @@ struct preparing {
     int64_t due_ms;
 };
 
-enum { PREPARING_MOST = 32 };
+enum {
+    PREPARING_MOST = 32,
+    READS_MOST = 16, /* in a turn: a read may take 10 ms, and workers wait for the turn's end */
+};
 
 struct submitters {
     struct preparing preparing[PREPARING_MOST];
@@ -46,6 +49,7 @@ struct submitters {
     struct outgoing *outgoing;
     size_t outgoing_count;
     size_t outgoing_room;
+    size_t reads;                   /* of outgoing[] */
     struct store_request *requests; /* key, hash and answer owned */
     size_t request_count;
     size_t request_room;
@@ -118,6 +122,7 @@ static void put_outgoing(submitters_t *self, const struct envelope_address *addr
         self->outgoing =
             alloc_resize(self->outgoing, self->outgoing_room, sizeof self->outgoing[0]);
     }
+    self->reads += read != NULL;
     self->outgoing[self->outgoing_count++] =
         (struct outgoing){ .address = *address, .body = body, .read = read };
 }
@@ -318,6 +323,9 @@ static void handle(submitters_t *self, struct queue_now now, struct envelope *en
 int submitters_receive(submitters_t *self, struct queue_now now)
 {
     struct envelope envelope;
+    if (self->reads >= READS_MOST) {
+        return ENVELOPE_EMPTY; /* the rest is of the next turn */
+    }
     int rc = envelope_recv(self->socket, &envelope_submitter_limits, &envelope);
     if (rc == ENVELOPE_MALFORMED) {
         drop(self, "no envelope of a request");
@@ -412,6 +420,7 @@ void submitters_answer(submitters_t *self, struct queue_now now)
         item->body = NULL;
     }
     self->outgoing_count = 0;
+    self->reads = 0;
 }
 
 int64_t submitters_deadline(const submitters_t *self)

@@ -20,7 +20,7 @@ typedef struct submitters submitters_t;
 submitters_t *submitters_new(struct broker *broker, zsock_t *socket);
 void submitters_destroy(submitters_t **self_p);
 
-/* Read one message and apply it, or note it down. ENVELOPE_EMPTY: none there. */
+/* Read one message and apply it, or note it down. ENVELOPE_EMPTY: none there, or enough for now. */
 int submitters_receive(submitters_t *self, struct queue_now now);
 
 /*

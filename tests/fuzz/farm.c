@@ -82,6 +82,7 @@ void farm_open(struct farm *self)
     self->now = (struct queue_now){ .ms = 1000000, .wall_ms = 1763820000000 };
     self->first_session = 1000;
     self->full = false;
+    self->stuck = false;
     self->broker.home = "/home";
     self->broker.boot = process_boot();
     self->broker.started_at = self->now.wall_ms;
@@ -101,6 +102,7 @@ void farm_restart(struct farm *self)
     end_broker(self);
     self->first_session += 1000000;
     self->full = false;
+    self->stuck = false;
     start_broker(self);
 }
 
@@ -119,6 +121,7 @@ static bool commit(struct farm *self)
     size_t request_count = 0;
     const struct change *changes = queue_changes(broker->queue, &change_count);
     const struct store_request *requests = submitters_requests(self->submitters, &request_count);
+    self->stuck = self->full;
     if (self->full) {
         return false;
     }

@@ -20,7 +20,8 @@ struct farm {
     submitters_t *submitters;
     struct queue_now now;
     int64_t first_session;
-    bool full; /* the disk: nothing can be written */
+    bool full;  /* the disk: nothing can be written */
+    bool stuck; /* a transaction waits for room: nothing is read until then */
 };
 
 /* An empty ledger and a broker on it. The ledger is made once. */
