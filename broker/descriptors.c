@@ -30,7 +30,8 @@ void descriptors_init(void)
     }
 }
 
-/* Taken by libzmq in the place of glibc's, which does the same but for the check. */
+/* Taken by libzmq in the place of glibc's, which does the same but for the check.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's names are its own */
 int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, int flags)
 {
     int accepted = (int)syscall(SYS_accept4, fd, address.__sockaddr__, size, flags);
