@@ -115,7 +115,7 @@ int queue_resume(queue_t *self, struct queue_now now, int64_t number, json_t *fi
         questions_settle(self, now, job);
     } else {
         job_move(self, now, job, JOB_QUEUED);
-        if (job->live) {
+        if (job->live && job->live->kind == CLAIM_INSPECT) {
             job_move(self, now, job, JOB_INSPECTING); /* its inspection never stopped */
         }
     }
