@@ -61,6 +61,9 @@ static void bytes_fit(struct bytes *self, size_t size)
 
 static void bytes_put(struct bytes *self, size_t at, const void *data, size_t size)
 {
+    if (size == 0) {
+        return;
+    }
     if (at + size > self->size) {
         bytes_fit(self, at + size);
         self->size = at + size;
@@ -70,14 +73,16 @@ static void bytes_put(struct bytes *self, size_t at, const void *data, size_t si
 
 static void bytes_cut(struct bytes *self, size_t size)
 {
-    bytes_fit(self, size);
+    if (size > self->size) {
+        bytes_fit(self, size);
+    }
     self->size = size;
 }
 
 static void bytes_copy(struct bytes *self, const struct bytes *from)
 {
     self->size = 0;
-    bytes_put(self, 0, from->data ? from->data : (const uint8_t *)"", from->size);
+    bytes_put(self, 0, from->data, from->size);
 }
 
 void disk_open(int image)

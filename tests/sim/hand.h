@@ -17,7 +17,7 @@
 enum { HANDS_MOST = 8 };
 
 /* The workers of a history; the last is an inspector, if there is one. */
-void hand_open(size_t count, bool inspector);
+void hand_open(size_t wanted, bool inspector);
 void hand_close(void);
 size_t hand_count(void);
 

@@ -220,6 +220,11 @@ static void put_job(const struct job_row *row)
     copy_name(job->worker_id, sizeof job->worker_id, row->worker_id);
     job->attempts_max =
         (int32_t)msg_int_or(json_object_get(row->spec, "options"), "attempts", ATTEMPTS_USUAL);
+    /* who goes on with a job with fewer attempts does not take back those that were made */
+    const struct ledger_job *old = jobs[row->job];
+    if (old && old->attempts_max > job->attempts_max) {
+        job->attempts_max = old->attempts_max;
+    }
     set_job((size_t)row->job, job);
 }
 

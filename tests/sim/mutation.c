@@ -261,7 +261,7 @@ static void grant_again(queue_t *self, struct worker *worker, const struct queue
     }
 }
 
-int __wrap_queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *sync);
+int __wrap_queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *given);
 int __real_queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *sync);
 int __wrap_queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *given)
 {

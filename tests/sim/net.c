@@ -219,9 +219,12 @@ int envelope_recv(zsock_t *router, const struct envelope_limits *limits, struct 
 {
     struct inbox *inbox = &inboxes[router->socket];
     (void)limits;
-    if (inbox->first == inbox->count || !disk_breathe()) {
-        inbox->first = inbox->first == inbox->count ? 0 : inbox->first;
-        inbox->count = inbox->first == 0 ? 0 : inbox->count;
+    if (inbox->first == inbox->count) {
+        inbox->first = 0;
+        inbox->count = 0;
+        return ENVELOPE_EMPTY;
+    }
+    if (!disk_breathe()) {
         return ENVELOPE_EMPTY;
     }
     struct net_message *message = inbox->items[inbox->first++];
@@ -231,7 +234,7 @@ int envelope_recv(zsock_t *router, const struct envelope_limits *limits, struct 
     }
     out->from = address_of(message);
     out->blobs = 0;
-    memcpy(&out->body, &message->body, sizeof message->body);
+    memcpy(&out->body, &message->body, sizeof(void *));
     free(message); /* its body is the envelope's */
     return ENVELOPE_OK;
 }
@@ -239,7 +242,7 @@ int envelope_recv(zsock_t *router, const struct envelope_limits *limits, struct 
 static json_t *body_of(const struct envelope *self)
 {
     json_t *body = NULL;
-    memcpy(&body, &self->body, sizeof body);
+    memcpy(&body, &self->body, sizeof(void *));
     return body;
 }
 

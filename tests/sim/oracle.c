@@ -15,6 +15,7 @@
 #include "tests/sim/ledger.h"
 #include "tests/sim/mutation.h"
 #include "tests/sim/oracle_parts.h"
+#include "tests/sim/picture.h"
 #include "tests/sim/world.h"
 
 enum { HEARD = 64, LEASE_MS = 15000 };
@@ -401,12 +402,12 @@ static void sort_heard(queue_t *self)
     while (!link_empty(&self->heard)) {
         struct worker *worker = LINK_ITEM(self->heard.next, struct worker, heard);
         struct link *after = sorted.prev;
-        while (after != &sorted &&
+        while (after && after != &sorted &&
                strcmp(LINK_ITEM(after, struct worker, heard)->id, worker->id) > 0) {
             after = after->prev;
         }
         link_remove(&worker->heard);
-        link_insert(after->next, &worker->heard);
+        link_insert(after ? after->next : &sorted, &worker->heard);
     }
     while (!link_empty(&sorted)) {
         struct link *first = sorted.next;
@@ -493,6 +494,17 @@ static int64_t check_job_rows(const struct job *job)
     return counts[FRAME_CLAIMED];
 }
 
+/* No file of an output is in the hands of two claims, whatever jobs they are of. */
+static void check_names(const struct claim *claim, int64_t names[][ORACLE_FRAMES])
+{
+    int64_t *name = &names[picture_file_of(claim->job->file)][claim->frame->number];
+    if (*name != 0) {
+        world_fail("claims %" PRId64 " and %" PRId64 " write to the same file", *name,
+                   claim->number);
+    }
+    *name = claim->number;
+}
+
 static int64_t check_claim(const struct claim *claim)
 {
     bool own = claim->worker->claim_count <= CLAIMS_MAX || claim->worker->session == 0;
@@ -525,9 +537,14 @@ void oracle_turn(void)
     for (size_t i = 0; i < queue->all.count; i++) {
         claimed += check_job_rows(queue->all.items[i]);
     }
+    int64_t names[PICTURE_FILES][ORACLE_FRAMES] = { 0 };
     for (size_t i = 0; i < queue->claims.size; i++) {
-        if (queue->claims.slots[i].value) {
-            renders += check_claim(queue->claims.slots[i].value);
+        const struct claim *claim = queue->claims.slots[i].value;
+        if (claim) {
+            renders += check_claim(claim);
+        }
+        if (claim && claim->kind == CLAIM_RENDER && claim->job->counted) {
+            check_names(claim, names);
         }
     }
     if ((int64_t)queue->all.count != ledger_jobs() || claimed != renders ||

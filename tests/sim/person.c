@@ -91,7 +91,7 @@ static json_t *new_options(void)
         msg_set_int(options, "attempts", 1 + world_below(4));
     }
     if (world_chance(300)) {
-        msg_set_int(options, "priority", 25 * world_below(5));
+        msg_set_int(options, "priority", 25 * (int64_t)world_below(5));
     }
     if (world_chance(300)) {
         msg_set_str(options, "order", orders[world_below(4)]);

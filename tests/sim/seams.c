@@ -73,7 +73,8 @@ int64_t process_boot(void)
 
 /* ---- proto/log.h ---- */
 
-static void say(const char *level, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void say(const char *level, const char *format,
+                                                      va_list arguments)
 {
     char line[1000];
     if (world.traced && !disk_dead()) {
@@ -175,6 +176,7 @@ int output_append(output_t *self, const struct output_attempt *attempt, const ch
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): output.h has it so */
 int output_read(output_t *self, const struct output_place *place, char *out, size_t size,
                 size_t *got)
 {

@@ -291,6 +291,21 @@ static void a_changed_file_pauses_the_job_until_it_is_accepted(void **state)
     assert_int_equal(sim_job(sim, job).counts.total, 3);
 }
 
+static void a_sweep_is_no_inspection_to_go_on_with(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 1, NULL);
+    struct sim_worker *worker = ready(sim, "h/1");
+    sim_report(worker, sim_get(sim, worker), REPORT_FINISHED);
+    size_t sweep = sim_get(sim, worker);
+    assert_int_equal(worker->held[sweep].grant.kind, CLAIM_SWEEP);
+    json_t *file = json_pack("{s:s}", "hash", "bb");
+    assert_int_equal(queue_pause(sim->queue, sim->now, job, &error), QUEUE_OK);
+    assert_int_equal(queue_resume(sim->queue, sim->now, job, file, &error), QUEUE_OK);
+    assert_int_equal(sim_job(sim, job).row->state, JOB_QUEUED);
+    json_decref(file);
+}
+
 static void what_was_cancelled_before_a_new_inspection_is_retried(void **state)
 {
     struct sim *sim = *state;
@@ -562,6 +577,7 @@ int main(void)
         TEST(a_fatal_inspection_fails_the_job_at_once),
         TEST(an_inspection_that_fails_is_tried_again),
         TEST(a_changed_file_pauses_the_job_until_it_is_accepted),
+        TEST(a_sweep_is_no_inspection_to_go_on_with),
         TEST(what_was_cancelled_before_a_new_inspection_is_retried),
         TEST(frames_that_are_no_more_go_with_their_claims),
         TEST(a_claim_of_the_old_file_is_taken_away_at_once),
