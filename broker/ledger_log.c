@@ -16,6 +16,9 @@ static void write_event(eventlog_t *log, const struct change_event *event)
         .text = event->text,
     };
     eventlog_write(log, &line);
+    if (event->word == EVENT_WORKER_RESTING) {
+        log_warning("worker rests: worker=%s: %s", event->worker, event->text);
+    }
 }
 
 /* The ledger has it; a line that cannot be written is no reason to stop, nor to say so each time.

@@ -118,10 +118,21 @@ json_t *objects_worker(const struct worker_view *view)
     msg_set(worker, "frames", frames);
     msg_set(worker, "blender", view->blenders ? json_incref(view->blenders) : json_array());
     msg_set_int(worker, "done", view->done);
+    msg_set(worker, "error", shared_or_null(view->error));
+    msg_set(worker, "rests_until", objects_time(view->rests_until));
     msg_set_str(worker, "phase", view->phase);
     msg_set(worker, "phase_done", int_or_null(view->phase_total ? view->phase_done : 0, 0));
     msg_set(worker, "phase_total", int_or_null(view->phase_total, 0));
     return worker;
+}
+
+json_t *objects_blocked(const struct blocked_view *view)
+{
+    json_t *blocked = json_object();
+    msg_set_str(blocked, "worker", view->worker);
+    msg_set_str(blocked, "code", view->code);
+    msg_set(blocked, "until", objects_time(view->until));
+    return blocked;
 }
 
 json_t *objects_event(const struct store_event *event)

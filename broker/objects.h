@@ -23,6 +23,9 @@ json_t *objects_frame(const struct frame_row *row, const json_t *proof);
 /* With phase, phase_done and phase_total behind the keys of --json. */
 json_t *objects_worker(const struct worker_view *view);
 
+/* A worker that leaves a job to others: {worker, code, until}. */
+json_t *objects_blocked(const struct blocked_view *view);
+
 /* With id behind the keys of --json. */
 json_t *objects_event(const struct store_event *event);
 

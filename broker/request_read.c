@@ -10,6 +10,7 @@
 
 enum {
     LIST_LIMIT = 1000,
+    BLOCKED_SHOWN = 1000,
     EVENT_LIMIT = 5000,
     DAY_MS = 24 * 60 * 60 * 1000,
 };
@@ -75,6 +76,15 @@ static json_t *shared(json_t *value)
     return value ? json_incref(value) : json_null();
 }
 
+/* The answer holds only so much: of thousands of workers the first say enough. */
+static void add_blocked(void *arg, const struct blocked_view *view)
+{
+    json_t *blocked = arg;
+    if (json_array_size(blocked) < BLOCKED_SHOWN) {
+        json_array_append_new(blocked, objects_blocked(view));
+    }
+}
+
 json_t *request_show(const struct request *request)
 {
     int64_t job = msg_int_or(request->body, "job", 0);
@@ -87,6 +97,9 @@ json_t *request_show(const struct request *request)
     msg_set(answer, "spec", shared(view.row->spec));
     msg_set(answer, "found", shared(view.row->found));
     msg_set(answer, "questions", view.open ? json_incref(view.open) : json_array());
+    json_t *blocked = json_array();
+    (void)queue_blocked(request->broker->queue, request->now, job, add_blocked, blocked);
+    msg_set(answer, "blocked", blocked);
     return answer;
 }
 

@@ -5,6 +5,10 @@
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
+/* So many workers are looked at in vain (blocked for the job) before the rest is left to their own
+ * SYNCs. */
+enum { SERVE_SCAN = 64 };
+
 void assign_no_longer_hungry(queue_t *self, struct worker *worker)
 {
     (void)self;
@@ -114,6 +118,12 @@ static bool free_for(const struct job *job, const struct worker *worker)
     return own == job->counts.by_state[FRAME_CLAIMED];
 }
 
+static bool may_take(queue_t *self, struct job *job, const struct worker *worker)
+{
+    return !block_on(job, worker->name) && free_for(job, worker) &&
+           fit_class_job(self, job, worker->class);
+}
+
 bool assign_back(queue_t *self, const struct worker *worker)
 {
     struct job *job = worker->job;
@@ -121,7 +131,8 @@ bool assign_back(queue_t *self, const struct worker *worker)
         return worker->sync_job != 0; /* a job that is not here any more */
     }
     if (job->row.state != JOB_ACTIVE || job->blocked_by || worker->moving ||
-        self->drying == worker || (job->ordered && job->workers.next != &worker->on_job) ||
+        self->drying == worker || rest_on(worker) || block_on(job, worker->name) ||
+        (job->ordered && job->workers.next != &worker->on_job) ||
         (worker->class && !fit_class_job(self, job, worker->class))) {
         return true;
     }
@@ -161,7 +172,7 @@ static void look_higher(queue_t *self, struct worker *worker)
             return;
         }
         if ((int64_t)job->incoming_count < job->counts.by_state[FRAME_WAITING] &&
-            free_for(job, worker) && fit_class_job(self, job, worker->class)) {
+            may_take(self, job, worker)) {
             move_to(self, worker, job);
             return;
         }
@@ -187,7 +198,7 @@ static int fill_render(queue_t *self, struct queue_now now, struct worker *worke
     }
     for (size_t i = 0; i < self->ready.count && granted == 0 && worker->sync_job == 0; i++) {
         struct job *job = self->ready.items[i];
-        if (!free_for(job, worker) || !fit_class_job(self, job, worker->class)) {
+        if (!may_take(self, job, worker)) {
             continue;
         }
         while (granted < wanted && job->ready && grant_frame(self, worker, job)) {
@@ -262,12 +273,12 @@ void assign_fill(queue_t *self, struct queue_now now, struct worker *worker)
         any = true;
     }
     if (!self->paused && worker->class->kinds[CLAIM_RENDER] && wanted > 0 &&
-        self->drying != worker) {
+        self->drying != worker && !rest_on(worker)) {
         int granted = fill_render(self, now, worker, wanted);
         wanted -= granted;
         any = any || granted > 0;
     }
-    if (wanted > 0 && worker->claim_count < CLAIMS_MAX) {
+    if (wanted > 0 && worker->claim_count < CLAIMS_MAX && !rest_on(worker)) {
         hungry(worker);
     }
     if (any) {
@@ -284,10 +295,13 @@ static void serve(queue_t *self, struct queue_now now, struct job *job)
     }
     for (size_t i = 0; i < self->class_count && job->ready; i++) {
         struct class *class = self->classes[i];
+        int in_vain = 0;
         left = class->free_count;
-        while (job->ready && left-- > 0 && class->free_count > 0 &&
+        while (job->ready && left-- > 0 && class->free_count > 0 && in_vain < SERVE_SCAN &&
                fit_class_job(self, job, class)) {
-            assign_fill(self, now, LINK_ITEM(class->free.next, struct worker, hungry));
+            struct worker *worker = LINK_ITEM(class->free.next, struct worker, hungry);
+            assign_fill(self, now, worker);
+            in_vain += worker->job == NULL;
         }
     }
 }
@@ -306,7 +320,8 @@ static void call_over(queue_t *self, struct job *job)
                 !free_for(job, worker)) {
                 return;
             }
-            if (!worker->moving && worker->class && fit_class_job(self, job, worker->class)) {
+            if (!worker->moving && worker->class && !rest_on(worker) &&
+                may_take(self, job, worker)) {
                 move_to(self, worker, job);
             }
         }

@@ -27,7 +27,7 @@ enum change_kind {
     CHANGE_EVENT          /* append to the event log */
 };
 
-/* The closed list of issue 2. */
+/* The words of the event log. */
 enum event_word {
     EVENT_JOB_ADDED,
     EVENT_JOB_INSPECTED,
@@ -47,6 +47,9 @@ enum event_word {
     EVENT_WORKER_STARTED,
     EVENT_WORKER_STOPPED,
     EVENT_WORKER_LOST,
+    EVENT_WORKER_RESTING,
+    EVENT_WORKER_BLOCKED, /* for the event's job */
+    EVENT_WORKER_UNBLOCKED,
     EVENT_RENDER_STARTED,
     EVENT_RENDER_RETURNED,
     EVENT_FRAME_STARTED,

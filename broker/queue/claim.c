@@ -78,14 +78,26 @@ void claim_end(queue_t *self, struct claim *claim)
     free(claim);
 }
 
+/* Workers were lost over it as often as it may be tried, and on two machines where there are two.
+ */
+static bool kills(queue_t *self, struct job *job, const struct frame *frame)
+{
+    const struct frame_more *more = frame->more;
+    return frame->losses >= job->attempts_max &&
+           (more->tried_count > 1 || !fit_other(self, job, frame->worker, FIT_THERE));
+}
+
 static void give_up_frame(queue_t *self, struct queue_now now, struct claim *claim,
                           enum claim_outcome outcome, const char *text)
 {
     struct job *job = claim->job;
     struct frame *frame = claim->frame;
-    const char *worker = claim->worker->name;
-    if (outcome == OUTCOME_LOST && claim->started) {
+    struct worker *who = claim->worker;
+    const char *worker = who->name;
+    bool lost = outcome == OUTCOME_LOST && claim->started;
+    if (lost) {
         frame->losses++;
+        rows_try_add(rows_more(job, frame), worker);
     }
     frame->outcome = (uint8_t)outcome;
     claim_end(self, claim);
@@ -93,7 +105,7 @@ static void give_up_frame(queue_t *self, struct queue_now now, struct claim *cla
         frame_move(self, job, frame, FRAME_CANCELLED, NULL);
         change_event(self, now, EVENT_FRAME_CANCELLED, event_of_frame(job, frame->number, worker),
                      NULL);
-    } else if (frame->losses >= LOSSES_MAX) {
+    } else if (lost && kills(self, job, frame)) {
         struct frame_more *more = rows_more(job, frame);
         json_decref(more->error);
         more->error = json_pack("{s:s, s:s, s:s}", "code", "kills-workers", "text",
@@ -107,6 +119,9 @@ static void give_up_frame(queue_t *self, struct queue_now now, struct claim *cla
         frame_move(self, job, frame, FRAME_WAITING, NULL);
         change_event(self, now, EVENT_FRAME_RETURNED, event_of_frame(job, frame->number, worker),
                      alloc_text(text));
+    }
+    if (lost) {
+        failure_lost(self, now, who, job);
     }
 }
 

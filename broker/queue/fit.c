@@ -150,6 +150,25 @@ void fit_bind(queue_t *self, struct job *job, const struct class *class)
     job_changed(self, job);
 }
 
+static bool is_one(queue_t *self, struct job *job, const struct worker *worker, enum fit_whom whom)
+{
+    return worker->class && worker->drain == DRAIN_NONE && !rest_on(worker) &&
+           fit_class_job(self, job, worker->class) &&
+           (whom == FIT_THERE || !block_on(job, worker->name)) &&
+           (whom != FIT_WILLING || worker->want > 0 || worker->claim_count > 0);
+}
+
+bool fit_other(queue_t *self, struct job *job, const char *name, enum fit_whom whom)
+{
+    for (struct link *at = self->heard.next; at != &self->heard; at = at->next) {
+        const struct worker *worker = LINK_ITEM(at, struct worker, heard);
+        if (worker->name != name && is_one(self, job, worker, whom)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t fit_free(queue_t *self, struct job *job)
 {
     size_t count = 0;

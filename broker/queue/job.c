@@ -73,6 +73,7 @@ void job_free(struct job **self_p)
 {
     struct job *job = *self_p;
     if (job) {
+        block_free(job);
         rows_clear(job);
         free_outputs(job);
         ranges_clear(&job->frames);
@@ -377,6 +378,7 @@ void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_sta
     job->row.state = to;
     if (job_state_ended(to)) {
         job->row.finished_at = now.wall_ms;
+        (void)block_forget(self, job);
     } else {
         job->row.finished_at = 0;
         job->row.stopped = false;

@@ -25,6 +25,7 @@ static struct worker *owner_of(queue_t *self, const char *id, const char *name)
     if (!worker) {
         worker = worker_new(self, id);
         worker->name = words_keep(&self->names, name ? name : "?");
+        worker->standing = rest_standing(self, worker->name);
     }
     return worker;
 }

@@ -30,8 +30,36 @@ static json_t *make_why(struct job *job, const char *code, char *text, const cha
     return job->why;
 }
 
+/* Somebody fits, but all who do rest or have failed it too often. */
+static json_t *why_nobody(queue_t *self, struct queue_now now, struct job *job)
+{
+    const struct block *block = block_last(job);
+    if (job->counts.by_state[FRAME_CLAIMED] > 0 || (self->rest_count == 0 && !block) ||
+        fit_other(self, job, NULL, FIT_UNBLOCKED)) {
+        return NULL;
+    }
+    if (block) {
+        return make_why(job, block->code,
+                        alloc_format("the workers failed it too often (%s: %s); they try again in "
+                                     "%lld s",
+                                     block->name, block->code,
+                                     (long long)pause_left_s(&job->blocks->pause, now)),
+                        "dblend log says more");
+    }
+    const struct standing *standing = rest_first(self, job);
+    if (!standing) {
+        return NULL;
+    }
+    return make_why(
+        job, json_string_value(json_object_get(standing->error, "code")),
+        alloc_format("every worker that fits rests (%s: %s); the next goes on in %lld s",
+                     standing->name, json_string_value(json_object_get(standing->error, "text")),
+                     (long long)pause_left_s(&standing->rest, now)),
+        json_string_value(json_object_get(standing->error, "hint")));
+}
+
 /* Why an active job stands still though it has frames to give, or NULL. */
-static json_t *why_waits(queue_t *self, struct job *job)
+static json_t *why_waits(queue_t *self, struct queue_now now, struct job *job)
 {
     if (job->row.state != JOB_ACTIVE) {
         return NULL;
@@ -47,7 +75,7 @@ static json_t *why_waits(queue_t *self, struct job *job)
     }
     (void)fit_class_job(self, job, self->classes[0]); /* brings why_code up to date */
     if (!job->why_code) {
-        return NULL;
+        return why_nobody(self, now, job);
     }
     int32_t version = job->target_bound ? job->row.bound_blender : job->file_version;
     if (strcmp(job->why_code, "denoiser-missing") == 0) {
@@ -81,7 +109,6 @@ static int64_t eta_s(struct job *job, int64_t median_ms)
 int queue_job(queue_t *self, struct queue_now now, int64_t number, struct job_view *out)
 {
     struct job *job = job_find(self, number);
-    (void)now;
     if (!job) {
         return QUEUE_NO_JOB;
     }
@@ -106,7 +133,7 @@ int queue_job(queue_t *self, struct queue_now now, int64_t number, struct job_vi
     out->open = job->row.state == JOB_HELD ? questions_open(self, job) : NULL;
     out->error = job->row.error ? job->row.error
                  : out->open    ? json_array_get(out->open, 0)
-                                : why_waits(self, job);
+                                : why_waits(self, now, job);
     return QUEUE_OK;
 }
 
@@ -198,12 +225,15 @@ static enum worker_state state_of(const queue_t *self, const struct worker *work
     if (worker->drain != DRAIN_NONE) {
         return WORKER_DRAINING;
     }
+    if (rest_on(worker) && worker->claim_count == 0) {
+        return WORKER_RESTING;
+    }
     return self->paused && worker->claim_count == 0 && worker->state != WORKER_STARTING
                ? WORKER_PAUSED
                : worker->state;
 }
 
-static void visit_live(const queue_t *self, const struct worker *worker,
+static void visit_live(const queue_t *self, struct queue_now now, const struct worker *worker,
                        void (*visit)(void *arg, const struct worker_view *worker), void *arg)
 {
     int32_t frames[HELD_SHOWN];
@@ -228,6 +258,8 @@ static void visit_live(const queue_t *self, const struct worker *worker,
         .phase = worker->progress_text,
         .phase_done = worker->progress_done,
         .phase_total = worker->progress_total,
+        .error = worker->standing->error,
+        .rests_until = rest_on(worker) ? pause_wall_ms(&worker->standing->rest, now) : 0,
     };
     visit(arg, &view);
 }
@@ -239,7 +271,7 @@ void queue_workers(queue_t *self, struct queue_now now,
         const struct worker *worker = LINK_ITEM(at, struct worker, heard);
         if (worker->session != 0 && worker->device_kind != DEVICE_NONE &&
             map_get(&self->by_name, (int64_t)(intptr_t)worker->name) == worker) {
-            visit_live(self, worker, visit, arg);
+            visit_live(self, now, worker, visit, arg);
         }
     }
     for (struct link *at = self->lost.next; at != &self->lost; at = at->next) {
@@ -257,6 +289,32 @@ void queue_workers(queue_t *self, struct queue_now now,
             visit(arg, &view);
         }
     }
+}
+
+int queue_blocked(queue_t *self, struct queue_now now, int64_t number,
+                  void (*visit)(void *arg, const struct blocked_view *blocked), void *arg)
+{
+    struct job *job = job_find(self, number);
+    if (!job) {
+        return QUEUE_NO_JOB;
+    }
+    if (!job->blocks || job->blocks->on == 0) {
+        return QUEUE_OK;
+    }
+    bool until = !fit_other(self, job, NULL, FIT_UNBLOCKED);
+    int64_t wall_ms = pause_wall_ms(&job->blocks->pause, now);
+    for (struct link *at = job->blocks->list.next; at != &job->blocks->list; at = at->next) {
+        const struct block *block = LINK_ITEM(at, struct block, link);
+        struct blocked_view view = {
+            .worker = block->name,
+            .code = block->code,
+            .until = until ? wall_ms : 0,
+        };
+        if (block->on) {
+            visit(arg, &view);
+        }
+    }
+    return QUEUE_OK;
 }
 
 /* Another job that is not over still reads the same kept file. */

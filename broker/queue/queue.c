@@ -27,6 +27,8 @@ queue_t *queue_new(const struct queue_config *config)
     link_init(&self->touched);
     link_init(&self->say);
     link_init(&self->lost);
+    pauses_init(&self->rests, REST_FIRST_MS, REST_MAX_MS);
+    pauses_init(&self->block_pauses, BLOCK_FIRST_MS, BLOCK_MAX_MS);
     return self;
 }
 
@@ -69,6 +71,7 @@ static void free_lists(queue_t *self)
     map_clear(&self->sessions);
     map_clear(&self->ids);
     map_clear(&self->by_name);
+    rest_free(self);
     words_clear(&self->names);
 }
 
@@ -128,6 +131,8 @@ void queue_turn(queue_t *self, struct queue_now now)
 {
     taken_turn(self, now);
     forget_old(self, now);
+    block_turn(self, now);
+    rest_turn(self, now);
     assign_turn(self, now);
     talk_turn(self, now);
 }
@@ -152,6 +157,10 @@ int64_t queue_deadline(const queue_t *self, struct queue_now now)
     if (self->all.count > 0 && self->keep_check_ms < deadline) {
         deadline = self->keep_check_ms;
     }
+    int64_t rest = pauses_deadline(&self->rests);
+    int64_t block = pauses_deadline(&self->block_pauses);
+    deadline = rest < deadline ? rest : deadline;
+    deadline = block < deadline ? block : deadline;
     return deadline > now.ms ? deadline : now.ms;
 }
 

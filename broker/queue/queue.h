@@ -244,6 +244,10 @@ int queue_frame(queue_t *self, int64_t number, int32_t frame, struct frame_row *
 void queue_workers(queue_t *self, struct queue_now now,
                    void (*visit)(void *arg, const struct worker_view *worker), void *arg);
 
+/* Calls visit for each worker that is blocked for the job. 0 or QUEUE_NO_JOB. */
+int queue_blocked(queue_t *self, struct queue_now now, int64_t number,
+                  void (*visit)(void *arg, const struct blocked_view *blocked), void *arg);
+
 /* The live claim's job and frame; for the log of a report. QUEUE_EMPTY: not live. frame is
  * EVENT_NO_FRAME for an inspection or a sweep. */
 int queue_claim(const queue_t *self, int64_t number, int64_t *job, int32_t *frame);

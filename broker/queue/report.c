@@ -108,8 +108,9 @@ static void finished(queue_t *self, struct queue_now now, struct claim *claim,
 {
     struct job *job = claim->job;
     struct frame *frame = claim->frame;
+    struct worker *worker = claim->worker;
     bool kept = report->what == REPORT_KEPT;
-    claim->worker->done += !kept;
+    worker->done += !kept;
     frame->outcome = (uint8_t)outcome_of[report->what];
     frame->finished_at = now.wall_ms;
     frame->bytes = sum_bytes(report->files);
@@ -125,6 +126,9 @@ static void finished(queue_t *self, struct queue_now now, struct claim *claim,
     frame_move(self, job, frame, kept ? FRAME_KEPT : FRAME_DONE, report->files);
     change_event(self, now, kept ? EVENT_FRAME_KEPT : EVENT_FRAME_DONE,
                  event_of_frame(job, frame->number, frame->worker), NULL);
+    if (!kept) {
+        failure_over(self, now, worker, job);
+    }
     take_warnings(self, job, report->warnings);
 }
 
@@ -150,17 +154,44 @@ static void taken(queue_t *self, struct queue_now now, struct claim *claim,
     }
 }
 
-/* What a failed attempt leaves of the job: paused, failed as a whole, or as it was. */
-static void judge_job(queue_t *self, struct queue_now now, struct job *job,
-                      const struct queue_report *report)
+/* One line for people. */
+static char *say_failure(queue_t *self, struct job *job, const struct frame *frame,
+                         const struct queue_report *report)
 {
-    bool changed_file = strcmp(report->code, "file-changed") == 0;
-    if (job->row.state != JOB_ACTIVE || (!report->fatal && !changed_file)) {
-        return;
+    const char *text = report->text ? report->text : "";
+    if (!failure_of_memory(report->code)) {
+        return alloc_format("%s: %s", report->code, text);
     }
-    if (changed_file) {
+    bool other =
+        frame->attempts < job->attempts_max && fit_other(self, job, frame->worker, FIT_UNBLOCKED);
+    return alloc_format("%s: %s ran out of %s on frame %d%s", report->code, frame->worker,
+                        strcmp(report->code, "out-of-memory") == 0 ? "memory" : "GPU memory",
+                        frame->number, other ? "; trying another" : "");
+}
+
+static void note_error(struct job *job, struct frame *frame, const struct queue_report *report,
+                       bool charged)
+{
+    struct frame_more *more = rows_more(job, frame);
+    if (charged) {
+        frame->attempts++;
+        rows_try_add(more, frame->worker);
+    }
+    json_decref(more->error);
+    more->error =
+        json_pack("{s:s, s:s, s:s}", "code", report->code, "text", report->text ? report->text : "",
+                  "hint", report->hint ? report->hint : "");
+}
+
+/* What a failed attempt leaves of the job: paused, failed as a whole, or as it was. */
+static void judge(queue_t *self, struct queue_now now, struct worker *worker, struct job *job,
+                  const struct queue_report *report)
+{
+    enum failure_scope scope = failure_scope(report->code, report->fatal);
+    bool stop = failure_judge(self, now, worker, job, report);
+    if (scope == FAILURE_FILE && job->row.state == JOB_ACTIVE) {
         (void)queue_pause_for(self, now, job->row.job, report->code, report->text, report->hint);
-    } else {
+    } else if (stop) {
         job_set_error(job, report->code, report->text, report->hint);
         job_stop(self, now, job);
     }
@@ -171,35 +202,26 @@ static void failed(queue_t *self, struct queue_now now, struct claim *claim,
 {
     struct job *job = claim->job;
     struct frame *frame = claim->frame;
-    struct frame_more *more = rows_more(job, frame);
-    bool charged = strcmp(report->code, "file-changed") != 0;
-    char *line = alloc_format("%s: %s", report->code, report->text ? report->text : "");
+    struct worker *worker = claim->worker;
+    enum failure_scope scope = failure_scope(report->code, report->fatal);
+    bool charged = scope == FAILURE_JOB || scope == FAILURE_FRAME;
+    struct event_place place = event_of_frame(job, frame->number, frame->worker);
+    note_error(job, frame, report, charged);
+    CLEANUP(cleanup_free) char *line = say_failure(self, job, frame, report);
     frame->outcome = OUTCOME_ERROR;
-    frame->attempts += charged;
     frame->finished_at = now.wall_ms;
-    if (charged) {
-        rows_try_add(more, claim->worker->name);
-    }
-    json_decref(more->error);
-    more->error =
-        json_pack("{s:s, s:s, s:s}", "code", report->code, "text", report->text ? report->text : "",
-                  "hint", report->hint ? report->hint : "");
     claim_end(self, claim);
-    change_event(self, now, EVENT_FRAME_ERROR, event_of_frame(job, frame->number, frame->worker),
-                 alloc_text(line));
+    change_event(self, now, EVENT_FRAME_ERROR, place, alloc_text(line));
     if (job->row.state == JOB_CANCELLED) {
         frame_move(self, job, frame, FRAME_CANCELLED, NULL);
-        change_event(self, now, EVENT_FRAME_CANCELLED,
-                     event_of_frame(job, frame->number, frame->worker), NULL);
-    } else if (charged && (report->fatal || frame->attempts >= job->attempts_max)) {
+        change_event(self, now, EVENT_FRAME_CANCELLED, place, NULL);
+    } else if (charged && frame->attempts >= job->attempts_max) {
         frame_move(self, job, frame, FRAME_FAILED, NULL);
-        change_event(self, now, EVENT_FRAME_FAILED,
-                     event_of_frame(job, frame->number, frame->worker), alloc_text(line));
+        change_event(self, now, EVENT_FRAME_FAILED, place, alloc_text(line));
     } else {
         frame_move(self, job, frame, FRAME_WAITING, NULL);
     }
-    free(line);
-    judge_job(self, now, job, report);
+    judge(self, now, worker, job, report);
 }
 
 static void inspected(queue_t *self, struct queue_now now, struct claim *claim,

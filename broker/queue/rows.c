@@ -269,10 +269,10 @@ bool rows_tried(const struct frame *frame, const char *name)
     return false;
 }
 
-static bool may_try(const struct frame *frame, const struct worker *worker)
+static bool may_try(const struct job *job, const struct frame *frame, const struct worker *worker)
 {
     return worker->session != 0 && worker->drain == DRAIN_NONE && !worker->moving &&
-           !rows_tried(frame, worker->name);
+           !rest_on(worker) && !block_on(job, worker->name) && !rows_tried(frame, worker->name);
 }
 
 /* Is a worker there that has not tried the frame, fits, and is on this job or has none? */
@@ -281,7 +281,7 @@ static bool somebody_else(queue_t *self, struct job *job, const struct frame *fr
     int looked = 0;
     for (struct link *at = job->workers.next; at != &job->workers && looked < CANDIDATE_SCAN;
          at = at->next, looked++) {
-        if (may_try(frame, LINK_ITEM(at, struct worker, on_job))) {
+        if (may_try(job, frame, LINK_ITEM(at, struct worker, on_job))) {
             return true;
         }
     }
@@ -293,7 +293,7 @@ static bool somebody_else(queue_t *self, struct job *job, const struct frame *fr
         looked = 0;
         for (struct link *at = class->free.next; at != &class->free && looked < CANDIDATE_SCAN;
              at = at->next, looked++) {
-            if (may_try(frame, LINK_ITEM(at, struct worker, hungry))) {
+            if (may_try(job, frame, LINK_ITEM(at, struct worker, hungry))) {
                 return true;
             }
         }

@@ -186,6 +186,15 @@ struct worker_view {
     const char *phase; /* progress text or NULL */
     int64_t phase_done;
     int64_t phase_total;
+    json_t *error;       /* {code, text, hint}: why it rests, or NULL */
+    int64_t rests_until; /* wall ms; 0 = it does not */
+};
+
+/* A worker that leaves a job to others, for it failed it too often. */
+struct blocked_view {
+    const char *worker;
+    const char *code; /* of its last failure */
+    int64_t until;    /* wall ms; 0 = as long as there are others */
 };
 
 const char *claim_phase_name(enum claim_phase value);

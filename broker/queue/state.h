@@ -20,7 +20,10 @@ enum {
     CLAIMS_MAX = 4,   /* of a session: one rendering, one ahead, two in proof */
     UNPROVEN_MAX = 2, /* rendering and ahead */
     ATTEMPTS_DEFAULT = 3,
-    LOSSES_MAX = 3,
+    BLOCK_FAILURES = 3,   /* running, of one worker in one job */
+    FAILING_FAILURES = 4, /* running, over two jobs or more */
+    VERDICTS_MAX = 16,
+    PAUSE_LEVELS = 6,
     SWEEPS_MAX = 3,
     TIMES_KEPT = 63,
     RECENT_CLAIMS = 1 << 18 /* ended claims whose reports may still be repeated; power of two */
@@ -31,12 +34,65 @@ enum {
 #define LOOK_FIRST_MS 5000
 #define LOOK_MAX_MS 60000
 #define LOST_SHOWN_MS 3600000LL
+#define REST_FIRST_MS 10000
+#define REST_MAX_MS 300000
+#define BLOCK_FIRST_MS 5000
+#define BLOCK_MAX_MS 60000
 #define KEEP_DEFAULT_MS (30LL * 86400 * 1000)
 #define TAKEN_MIN_MS 600000LL
 
 struct job;
 struct worker;
 struct claim;
+
+/* A wait of one of a few lengths, each twice the one before. */
+struct pause {
+    struct link link; /* in a list of pauses while it lasts */
+    int64_t until_ms;
+    int level;
+};
+
+/* All waits of one kind: a list a length, each in the order in which they end. */
+struct pauses {
+    int64_t length_ms[PAUSE_LEVELS];
+    struct link lists[PAUSE_LEVELS];
+};
+
+/* What is known of a worker name, as long as the queue lives: a worker that starts again is the
+ * same. Nothing of it is durable: a restart of the broker tries all of them again. */
+struct standing {
+    const char *name;
+    struct pause rest; /* in queue.rests while it rests */
+    json_t *error;     /* why it rests */
+    int failures;      /* running: no frame done between */
+    int64_t failed_job;
+    bool several; /* they are of more than one job */
+};
+
+/* What the workers of one name did to one job: from the first failure to the next frame done. */
+struct block {
+    struct link link; /* in blocks.list */
+    const char *name;
+    int failures; /* running */
+    bool on;
+    char *code; /* of the failure that put it on */
+};
+
+/* A failure that would come on every frame, as one worker sees it. */
+struct verdict {
+    char *code;
+    const char *name;
+};
+
+struct blocks {
+    struct job *job;
+    struct map by_name; /* address of the kept name -> block */
+    struct link list;
+    size_t on;
+    struct pause pause; /* in queue.block_pauses while one is on */
+    struct verdict verdicts[VERDICTS_MAX];
+    size_t verdict_count;
+};
 
 /* What only frames in trouble or in flight need. */
 struct frame_more {
@@ -126,11 +182,12 @@ struct job {
     struct link hungry;   /* of worker.hungry */
     struct link incoming; /* of worker.moving_link: told to come over from lower jobs */
     size_t incoming_count;
-    bool ready;         /* in queue.ready */
-    bool inspectable;   /* in queue.inspect */
-    bool sweepable;     /* in queue.sweep */
-    int64_t blocked_by; /* job of the same file and scene on the same output; 0 = none */
-    int32_t target;     /* Blender it would be rendered with; 0 = nobody has one */
+    bool ready;            /* in queue.ready */
+    bool inspectable;      /* in queue.inspect */
+    bool sweepable;        /* in queue.sweep */
+    int64_t blocked_by;    /* job of the same file and scene on the same output; 0 = none */
+    struct blocks *blocks; /* NULL for most: no worker has failed it */
+    int32_t target;        /* Blender it would be rendered with; 0 = nobody has one */
     int64_t target_generation;
     bool target_bound;
     const char *why_code; /* why nobody here can take it; NULL = somebody can */
@@ -153,7 +210,8 @@ struct claim {
 struct worker {
     const char *id;
     const char *name;
-    int64_t session; /* 0 = none yet after a restart */
+    struct standing *standing; /* of its name */
+    int64_t session;           /* 0 = none yet after a restart */
     int64_t seq;
     char *host;
     char *device;
@@ -232,9 +290,13 @@ struct queue {
     struct job_list sweep;   /* output to be looked over, no claim live */
     struct map claims;
     struct recent_claim *recent;
-    struct map sessions; /* session -> worker */
-    struct map ids;      /* address of the kept id -> worker */
-    struct map by_name;  /* address of the kept name -> the worker that came last */
+    struct map sessions;  /* session -> worker */
+    struct map ids;       /* address of the kept id -> worker */
+    struct map by_name;   /* address of the kept name -> the worker that came last */
+    struct map standings; /* address of the kept name -> its standing */
+    struct pauses rests;
+    struct pauses block_pauses;
+    size_t rest_count;
     struct link heard;
     int64_t extended_ms;
     struct link parked;
@@ -395,6 +457,70 @@ bool fit_class_job(queue_t *self, struct job *job, const struct class *class);
 void fit_bind(queue_t *self, struct job *job, const struct class *class);
 size_t fit_free(queue_t *self, struct job *job);
 int32_t fit_version(const char *text);
+enum fit_whom {
+    FIT_THERE,     /* live, neither resting nor leaving */
+    FIT_UNBLOCKED, /* and not blocked for the job */
+    FIT_WILLING    /* and at work, or asking for some */
+};
+/* Does a worker of another name than this one (NULL: any) fit the job? Looks at one worker after
+ * the other: for failures and pauses, not for claims. */
+bool fit_other(queue_t *self, struct job *job, const char *name, enum fit_whom whom);
+
+/* ---- failure.c: what an attempt that ended badly means ---- */
+enum failure_scope {
+    FAILURE_FRAME,   /* this frame, this time */
+    FAILURE_JOB,     /* every frame of the job */
+    FAILURE_MACHINE, /* every frame on this machine */
+    FAILURE_FILE     /* the .blend is not what was submitted */
+};
+enum failure_scope failure_scope(const char *code, bool fatal);
+bool failure_of_memory(const char *code);
+/* What follows for worker and job of an attempt that ended so; true: the job is to be stopped.
+ * The frame has been moved. */
+bool failure_judge(queue_t *self, struct queue_now now, struct worker *worker, struct job *job,
+                   const struct queue_report *report);
+/* The worker was lost while it rendered a frame of the job. */
+void failure_lost(queue_t *self, struct queue_now now, struct worker *worker, struct job *job);
+/* The worker has finished a frame of the job. */
+void failure_over(queue_t *self, struct queue_now now, struct worker *worker, struct job *job);
+
+/* ---- pause.c ---- */
+void pauses_init(struct pauses *self, int64_t first_ms, int64_t max_ms);
+/* Begin, or begin anew, the wait of its level. */
+void pause_begin(struct pauses *self, struct pause *pause, int64_t now_ms);
+void pause_grow(struct pause *pause);
+/* One whose time has come, or NULL. */
+struct pause *pauses_due(const struct pauses *self, int64_t now_ms);
+int64_t pauses_deadline(const struct pauses *self);                     /* INT64_MAX = never */
+int64_t pause_wall_ms(const struct pause *pause, struct queue_now now); /* when it ends */
+int64_t pause_left_s(const struct pause *pause, struct queue_now now);
+
+/* ---- rest.c: workers whose machine is in trouble get no frames for a while ---- */
+struct standing *rest_standing(queue_t *self, const char *name); /* a kept one; made if new */
+void rest_free(queue_t *self);
+bool rest_on(const struct worker *worker);
+void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
+                const struct queue_report *why);
+void rest_turn(queue_t *self, struct queue_now now);
+/* Of those that rest and fit the job the one that goes on first, or NULL. */
+const struct standing *rest_first(queue_t *self, struct job *job);
+
+/* ---- block.c: workers that fail a job leave it to others ---- */
+bool block_on(const struct job *job, const char *name);
+/* The newest that is on, or NULL. */
+const struct block *block_last(const struct job *job);
+/* A failure more of this worker in this job. */
+void block_fail(queue_t *self, struct queue_now now, struct job *job, const char *name,
+                const char *code);
+/* It says that every frame would fail. true: so does another, or there is no other. */
+bool block_agree(queue_t *self, struct queue_now now, struct job *job, const char *name,
+                 const char *code);
+/* It has finished a frame of the job. */
+void block_done(queue_t *self, struct queue_now now, struct job *job, const char *name);
+/* Forget what the workers did to the job, without a word. true: one was blocked. */
+bool block_forget(queue_t *self, struct job *job);
+void block_free(struct job *job);
+void block_turn(queue_t *self, struct queue_now now);
 
 /* ---- claim.c ---- */
 struct claim *claim_grant(queue_t *self, struct worker *worker, enum claim_kind kind,

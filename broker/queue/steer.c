@@ -275,7 +275,8 @@ int queue_retry(queue_t *self, struct queue_now now, int64_t number, enum queue_
     bool over = job_state_ended(job->row.state);
     bool unfit = job->row.state == JOB_DONE && what == RETRY_FAILED;
     size_t count = unfit ? 0 : retry_frames(self, job, what);
-    if (unfit || (!over && count == 0)) {
+    bool blocked = block_forget(self, job);
+    if (unfit || (!over && count == 0 && !blocked)) {
         return QUEUE_SAME;
     }
     if (over) {

@@ -53,7 +53,8 @@ static bool worth_it(const queue_t *self, const struct worker *worker, const str
         return false;
     }
     return claim->kind != CLAIM_RENDER ||
-           (claim->job->row.state == JOB_ACTIVE && !self->paused && claim->job == worker->job);
+           (claim->job->row.state == JOB_ACTIVE && !self->paused && claim->job == worker->job &&
+            !rest_on(worker) && !block_on(claim->job, worker->name));
 }
 
 /*
@@ -88,6 +89,7 @@ static void describe(queue_t *self, struct worker *worker, const struct queue_re
     free(worker->device);
     json_decref(worker->versions);
     worker->name = words_keep(&self->names, ready->name);
+    worker->standing = rest_standing(self, worker->name);
     worker->host = alloc_text(ready->host);
     worker->device = alloc_text(ready->device);
     worker->pid = ready->pid;

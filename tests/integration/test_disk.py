@@ -28,25 +28,27 @@ def small_disk(tmp_path):
         subprocess.run(["umount", "-l", str(place)], check=False)
 
 
-def test_a_full_output_disk_fails_frames_and_retry_brings_them(farm, scene, small_disk,
-                                                               plain_frames):
+def test_a_full_output_disk_rests_the_worker_until_there_is_room(farm, scene, small_disk,
+                                                                 plain_frames):
     disk = small_disk("256k")
     filler = disk / "filler"
     filler.write_bytes(b"\0" * 192 * 1024)
-    file = scene("plain")
-    failed = farm.dblend("render", "--devices", "cpu/1", "-o", disk / "out" / "####", file, code=1,
-                         timeout=240)
-    assert "No space left" in failed.stderr and str(disk) in failed.stderr
+    rendering = farm.start("dblend", "render", "--devices", "cpu/1", "-o", disk / "out" / "####",
+                           scene("plain"))
+    wait_until(lambda: any(row["state"] == "resting" for row in farm.json("workers", code=None)),
+               90, "the worker to rest")
+    number = max(farm.jobs())
+    row = farm.job(number)
+    assert row["state"] == "active" and row["error"]["code"] == "disk-full"
+    assert str(disk) in row["error"]["text"]
+    event, = farm.events("worker-resting")
+    assert str(disk) in event["text"] and "resting 10 s" in event["text"]
     for name in files_under(disk / "out"):
         if not name.startswith("."):
             assert pixels(disk / "out" / name)
     filler.unlink()
-    farm.up(two_workers())
-    number = max(farm.jobs())
-    errors = [row["error"] for row in farm.frames(number).values() if row["state"] == "failed"]
-    assert errors and {error["code"] for error in errors} == {"disk-full"}
-    farm.dblend("retry", number)
-    assert farm.wait_state(number, "done", "failed")["state"] == "done"
+    wait_until(lambda: rendering.poll() is not None, 120, "the end of render")
+    assert rendering.returncode == 0, rendering.err.read_text()
     assert_same_frames(disk / "out", plain_frames("plain"))
 
 

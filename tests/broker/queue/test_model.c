@@ -107,6 +107,14 @@ static void check_stopped(struct model *model, struct sim_worker *worker)
     (void)model;
 }
 
+/* Of the frame, of the machine, of the job. */
+static const char *some_code(struct model *model)
+{
+    static const char *const codes[] = { "crashed",     "stalled",   "out-of-memory", "no-picture",
+                                         "bad-picture", "disk-full", "device-lost",   "no-camera" };
+    return codes[next(model, sizeof codes / sizeof *codes)];
+}
+
 static void end_claim(struct model *model, struct sim_worker *worker, size_t held)
 {
     const struct queue_grant *grant = &worker->held[held].grant;
@@ -119,7 +127,8 @@ static void end_claim(struct model *model, struct sim_worker *worker, size_t hel
         sim_report(worker, held, kind == CLAIM_INSPECT ? REPORT_INSPECTED : REPORT_SWEPT);
         worker->reports[worker->report_count - 1].found = model->found[next(model, 4) == 0];
     } else if (dice == 0) {
-        sim_error(worker, held, "crashed", grant->kind == CLAIM_RENDER && next(model, 30) == 0);
+        sim_error(worker, held, grant->kind == CLAIM_RENDER ? some_code(model) : "crashed",
+                  grant->kind == CLAIM_RENDER && next(model, 30) == 0);
     } else if (dice == 1) {
         sim_report(worker, held, REPORT_RETURNED);
     } else if (grant->kind != CLAIM_RENDER) {
@@ -306,7 +315,7 @@ static void behave(struct model *model)
             send(model, model->workers[i]);
         }
         turn(model, false);
-        sim_pass(sim, 200);
+        sim_pass(sim, 1000);
         (void)queue_expire(sim->queue, sim->now);
     }
     if (!all_over(model)) {

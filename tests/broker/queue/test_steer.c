@@ -208,20 +208,24 @@ static void retry_puts_back_failed_frames_and_all_renders_over(void **state)
     assert_int_equal(sim_job(sim, job).row->state, JOB_DONE);
 }
 
-static void a_fatal_error_fails_the_job_as_a_whole(void **state)
+static void two_fatal_errors_fail_the_job_as_a_whole(void **state)
 {
     struct sim *sim = *state;
     int64_t job = sim_active(sim, "/a", 1, 50, NULL);
     struct sim_worker *worker = ready(sim, "h/1");
-    struct sim_worker *other = ready(sim, "h/2");
+    struct sim_worker *agrees = ready(sim, "h/2");
+    struct sim_worker *other = ready(sim, "h/3");
     (void)sim_get(sim, worker);
+    (void)sim_get(sim, agrees);
     (void)sim_get(sim, other);
     sim_error(worker, 0, "no-camera", true);
     sim_step(sim, worker);
+    sim_error(agrees, 0, "no-camera", true);
+    sim_step(sim, agrees);
     struct job_view view = sim_job(sim, job);
     assert_int_equal(view.row->state, JOB_FAILED);
-    assert_int_equal(view.counts.by_state[FRAME_WAITING], 48);
-    assert_int_equal(view.counts.by_state[FRAME_FAILED], 1);
+    assert_int_equal(view.counts.by_state[FRAME_WAITING], 49);
+    assert_int_equal(view.counts.by_state[FRAME_CLAIMED], 1);
     assert_string_equal(json_string_value(json_object_get(view.error, "code")), "no-camera");
     sim_report(other, 0, REPORT_FINISHED);
     sim_step(sim, other);
@@ -573,7 +577,7 @@ int main(void)
         TEST(a_resume_during_inspection_waits_for_its_result),
         TEST(a_cancelled_job_stops_its_claims),
         TEST(retry_puts_back_failed_frames_and_all_renders_over),
-        TEST(a_fatal_error_fails_the_job_as_a_whole),
+        TEST(two_fatal_errors_fail_the_job_as_a_whole),
         TEST(a_fatal_inspection_fails_the_job_at_once),
         TEST(an_inspection_that_fails_is_tried_again),
         TEST(a_changed_file_pauses_the_job_until_it_is_accepted),

@@ -1,0 +1,89 @@
+/* Rests: a worker whose machine is in trouble, or that fails everything, gets no frames. */
+
+#include <stdlib.h>
+
+#include "broker/queue/state.h"
+#include "proto/alloc.h"
+
+static int64_t key_of(const char *kept)
+{
+    return (int64_t)(intptr_t)kept;
+}
+
+struct standing *rest_standing(queue_t *self, const char *name)
+{
+    struct standing *standing = map_get(&self->standings, key_of(name));
+    if (!standing) {
+        standing = alloc_zero(1, sizeof *standing);
+        standing->name = name;
+        map_put(&self->standings, key_of(name), standing);
+    }
+    return standing;
+}
+
+void rest_free(queue_t *self)
+{
+    for (size_t i = 0; i < self->standings.size; i++) {
+        struct standing *standing = self->standings.slots[i].value;
+        if (standing) {
+            json_decref(standing->error);
+            free(standing);
+        }
+    }
+    map_clear(&self->standings);
+}
+
+bool rest_on(const struct worker *worker)
+{
+    return worker->standing && link_in_list(&worker->standing->rest.link);
+}
+
+void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
+                const struct queue_report *why)
+{
+    struct standing *standing = worker->standing;
+    const char *text = why->text ? why->text : "";
+    if (rest_on(worker)) {
+        return; /* another frame that it held goes the same way */
+    }
+    pause_begin(&self->rests, &standing->rest, now.ms);
+    self->rest_count++;
+    json_decref(standing->error);
+    standing->error = json_pack("{s:s, s:s, s:s}", "code", why->code, "text", text, "hint",
+                                why->hint ? why->hint : "");
+    change_event(self, now, EVENT_WORKER_RESTING, event_of(NULL, standing->name),
+                 alloc_format("%s: %s; resting %lld s", why->code, text,
+                              (long long)(standing->rest.until_ms - now.ms) / 1000));
+    pause_grow(&standing->rest);
+    worker_touch(self, worker); /* it is to give back what it has not begun */
+}
+
+void rest_turn(queue_t *self, struct queue_now now)
+{
+    struct pause *pause;
+    while ((pause = pauses_due(&self->rests, now.ms)) != NULL) {
+        struct standing *standing = LINK_ITEM(pause, struct standing, rest);
+        struct worker *worker = map_get(&self->by_name, key_of(standing->name));
+        link_remove(&pause->link);
+        self->rest_count--;
+        json_decref(standing->error);
+        standing->error = NULL;
+        if (worker) {
+            worker_touch(self, worker);
+            assign_fill(self, now, worker);
+        }
+    }
+}
+
+const struct standing *rest_first(queue_t *self, struct job *job)
+{
+    const struct standing *first = NULL;
+    for (struct link *at = self->heard.next; at != &self->heard; at = at->next) {
+        const struct worker *worker = LINK_ITEM(at, struct worker, heard);
+        if (rest_on(worker) && worker->class && fit_class_job(self, job, worker->class) &&
+            (!first || worker->standing->rest.until_ms < first->rest.until_ms)) {
+            first = worker->standing;
+        }
+    }
+    return first;
+}
