@@ -16,14 +16,17 @@
 #include "proto/messages.h"
 #include "proto/random.h"
 
-#define FIRST_WAIT_MS 1000 /* no answer and nobody listening: no broker */
-#define DEAF_WAIT_MS 10000 /* somebody listens but does not answer */
-#define OVERDUE_MS 2000    /* beyond the time for which the request may be parked */
-#define OUTLIVE_MS 600000  /* how long a broker that once answered may be away */
 #define SEND_WAIT_MS 1000
 #define SENDS_PER_SOCKET 3
 
 static const char ipc_prefix[] = "ipc://";
+
+static const struct client_times usual_times = {
+    .first_ms = 1000,
+    .deaf_ms = 10000,
+    .overdue_ms = 2000,
+    .outlive_ms = 600000,
+};
 
 struct client {
     char *endpoint;
@@ -33,6 +36,7 @@ struct client {
     client_notice_fn *notice;
     void *context;
     int wake_fd;
+    struct client_times times;
     bool silent; /* the notice function was told so */
 };
 
@@ -52,6 +56,7 @@ client_t *client_new(const char *endpoint)
     client_t *self = alloc_zero(1, sizeof *self);
     self->endpoint = alloc_text(endpoint);
     self->wake_fd = -1;
+    self->times = usual_times;
     return self;
 }
 
@@ -75,6 +80,11 @@ void client_set_notice(client_t *self, client_notice_fn *notice, void *context)
 void client_set_wake(client_t *self, int fd)
 {
     self->wake_fd = fd;
+}
+
+void client_set_times(client_t *self, const struct client_times *times)
+{
+    self->times = *times;
 }
 
 const json_t *client_hello(const client_t *self)
@@ -156,7 +166,7 @@ static int send_again(client_t *self, struct exchange *exchange, int64_t now_ms)
     self->sends++;
     void *socket = zsock_resolve(self->socket);
     (void)zmq_send(socket, exchange->data, exchange->size, 0);
-    exchange->resend_ms = now_ms + exchange->park_ms + OVERDUE_MS;
+    exchange->resend_ms = now_ms + exchange->park_ms + self->times.overdue_ms;
     return 0;
 }
 
@@ -221,10 +231,10 @@ static int may_wait(client_t *self, const struct exchange *exchange, int64_t now
     }
     int64_t waited_ms = now_ms - exchange->started_ms;
     if (self->hello) {
-        return waited_ms >= exchange->park_ms + OUTLIVE_MS ? CLIENT_LOST : CLIENT_OK;
+        return waited_ms >= exchange->park_ms + self->times.outlive_ms ? CLIENT_LOST : CLIENT_OK;
     }
-    bool hopeless = waited_ms >= DEAF_WAIT_MS ||
-                    (waited_ms >= FIRST_WAIT_MS && !client_is_listening(self->endpoint));
+    bool hopeless = waited_ms >= self->times.deaf_ms ||
+                    (waited_ms >= self->times.first_ms && !client_is_listening(self->endpoint));
     return hopeless ? CLIENT_NO_BROKER : CLIENT_OK;
 }
 
@@ -238,8 +248,8 @@ static int64_t next_look(const client_t *self, const struct exchange *exchange, 
 {
     int64_t until_ms = least(exchange->resend_ms, exchange->deadline_ms);
     if (!self->hello) {
-        int64_t first_ms = exchange->started_ms + FIRST_WAIT_MS;
-        until_ms = least(until_ms, now_ms < first_ms ? first_ms : now_ms + FIRST_WAIT_MS);
+        int64_t first_ms = exchange->started_ms + self->times.first_ms;
+        until_ms = least(until_ms, now_ms < first_ms ? first_ms : now_ms + self->times.first_ms);
     }
     return until_ms;
 }

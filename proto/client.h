@@ -55,6 +55,16 @@ void client_set_notice(client_t *self, client_notice_fn *notice, void *context);
 /* A borrowed descriptor (a signalfd, an epoll) that ends a wait when it is readable; -1: none. */
 void client_set_wake(client_t *self, int fd);
 
+struct client_times {
+    int64_t first_ms;   /* no answer yet, and nobody listens: no broker (1 s) */
+    int64_t deaf_ms;    /* somebody listens, but never answered (10 s) */
+    int64_t overdue_ms; /* beyond the time for which the request may be parked (2 s) */
+    int64_t outlive_ms; /* how long a broker that once answered may be away (10 min) */
+};
+
+/* Others than the usual times. */
+void client_set_times(client_t *self, const struct client_times *times);
+
 /*
  * Ask: request is borrowed and stays unchanged. timeout_ms < 0: no limit but the ten minutes.
  * On CLIENT_OK *answer is the caller's. error may be NULL; it is filled in for every outcome

@@ -40,10 +40,15 @@ static int tear_down(void **state)
     return rmdir(folder);
 }
 
+/* As usual, but faster where something is waited for. */
+static const struct client_times times = {
+    .first_ms = 100, .deaf_ms = 10000, .overdue_ms = 100, .outlive_ms = 60000
+};
+
 /*
  * A broker in a thread. Its script says what to do with each request in turn, a letter each:
- *   o answer OK (with "got": the request's type)   e answer ERROR   m answer no map
- *   v answer OK of version 2   d drop it   r restart the socket, then go on
+ *   o answer OK (with "got": the request's type, "again": the same bytes as before)   e answer
+ * ERROR   m answer no map v answer OK of version 2   d drop it   r restart the socket, then go on
  */
 static void broker(zsock_t *pipe, void *script)
 {
@@ -52,6 +57,7 @@ static void broker(zsock_t *pipe, void *script)
     zsock_signal(pipe, 0);
     CLEANUP(zpoller_destroy) zpoller_t *poller = zpoller_new(pipe, router, NULL);
     const char *step = script;
+    CLEANUP(zchunk_destroy) zchunk_t *before = NULL;
     while (zpoller_wait(poller, -1) == router) {
         struct envelope envelope;
         if (envelope_recv(router, &envelope_submitter_limits, &envelope) != ENVELOPE_OK) {
@@ -63,6 +69,11 @@ static void broker(zsock_t *pipe, void *script)
         assert_int_equal(wire_decode(bytes, size, &wire_submitter_limits, &request), WIRE_OK);
         CLEANUP(cleanup_json) json_t *answer = msg_new(*step == 'e' ? "ERROR" : "OK");
         msg_set_str(answer, "got", msg_type(request));
+        msg_set_bool(answer, "again",
+                     before && zchunk_size(before) == size &&
+                         memcmp(zchunk_data(before), bytes, size) == 0);
+        zchunk_destroy(&before);
+        before = zchunk_new(bytes, size);
         if (*step == 'e') {
             msg_set_str(answer, "code", "no-such-job");
             msg_set_str(answer, "text", "there is no job 7");
@@ -89,6 +100,13 @@ static void broker(zsock_t *pipe, void *script)
     }
 }
 
+static client_t *new_client(void)
+{
+    client_t *client = client_new(endpoint);
+    client_set_times(client, &times);
+    return client;
+}
+
 static int ask(client_t *client, const char *type, int64_t timeout_ms, json_t **answer,
                struct client_error *error)
 {
@@ -106,7 +124,7 @@ static void an_answer_comes_back_after_a_hello(void **state)
     (void)state;
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("o");
     assert_non_null(actor);
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     assert_null(client_hello(client));
     CLEANUP(cleanup_json) json_t *answer = NULL;
     assert_int_equal(ask(client, "LIST", -1, &answer, NULL), CLIENT_OK);
@@ -117,7 +135,7 @@ static void an_answer_comes_back_after_a_hello(void **state)
 static void no_broker_is_known_after_a_second(void **state)
 {
     (void)state;
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = client_new(endpoint); /* in its usual time */
     CLEANUP(cleanup_json) json_t *answer = NULL;
     struct client_error error = { .job = 5 };
     int64_t before_ms = clock_mono_ms();
@@ -132,7 +150,7 @@ static void no_broker_is_known_after_a_second(void **state)
 static void a_broker_that_comes_within_the_second_is_found(void **state)
 {
     (void)state;
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     CLEANUP(cleanup_json) json_t *none = NULL;
     assert_int_equal(ask(client, "LIST", 50, &none, NULL), CLIENT_TIMEOUT);
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("o");
@@ -147,7 +165,7 @@ static void an_error_answer_is_a_refusal_with_its_words(void **state)
     (void)state;
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("oe");
     assert_non_null(actor);
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     CLEANUP(cleanup_json) json_t *answer = NULL;
     struct client_error error;
     assert_int_equal(ask(client, "SHOW", -1, &answer, &error), CLIENT_REFUSED);
@@ -162,7 +180,7 @@ static void what_is_not_of_this_protocol_is_malformed(void **state)
     (void)state;
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("omv");
     assert_non_null(actor);
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     CLEANUP(cleanup_json) json_t *answer = NULL;
     assert_int_equal(ask(client, "LIST", -1, &answer, NULL), CLIENT_MALFORMED);
     assert_int_equal(ask(client, "LIST", -1, &answer, NULL), CLIENT_MALFORMED);
@@ -174,10 +192,72 @@ static void a_lost_answer_is_asked_for_again(void **state)
     (void)state;
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("odo");
     assert_non_null(actor);
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     CLEANUP(cleanup_json) json_t *answer = NULL;
     assert_int_equal(ask(client, "LIST", -1, &answer, NULL), CLIENT_OK);
     assert_string_equal(msg_str_or(answer, "got", ""), "LIST");
+}
+
+static void a_change_is_asked_for_again_byte_for_byte(void **state)
+{
+    (void)state;
+    CLEANUP(zactor_destroy) zactor_t *actor = broker_of("oddddo");
+    assert_non_null(actor);
+    CLEANUP(client_destroy) client_t *client = new_client();
+    CLEANUP(cleanup_json) json_t *request = msg_new("CLEAR");
+    client_add_key(request);
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    /* more often than one socket is used for */
+    assert_int_equal(client_ask(client, request, -1, &answer, NULL), CLIENT_OK);
+    assert_string_equal(msg_str_or(answer, "got", ""), "CLEAR");
+    assert_true(msg_bool_or(answer, "again", false));
+}
+
+static void a_broker_that_never_answers_is_none(void **state)
+{
+    (void)state;
+    CLEANUP(zactor_destroy) zactor_t *actor = broker_of("d");
+    assert_non_null(actor);
+    CLEANUP(client_destroy) client_t *client = new_client();
+    struct client_times short_times = times;
+    short_times.deaf_ms = 300;
+    client_set_times(client, &short_times);
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    int64_t before_ms = clock_mono_ms();
+    assert_int_equal(ask(client, "LIST", -1, &answer, NULL), CLIENT_NO_BROKER);
+    assert_true(clock_mono_ms() - before_ms >= short_times.deaf_ms);
+}
+
+static void a_broker_that_stays_away_is_lost(void **state)
+{
+    (void)state;
+    CLEANUP(zactor_destroy) zactor_t *actor = broker_of("od");
+    assert_non_null(actor);
+    CLEANUP(client_destroy) client_t *client = new_client();
+    struct client_times short_times = times;
+    short_times.outlive_ms = 500;
+    client_set_times(client, &short_times);
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    struct client_error error;
+    int64_t before_ms = clock_mono_ms();
+    assert_int_equal(ask(client, "LIST", -1, &answer, &error), CLIENT_LOST);
+    assert_true(clock_mono_ms() - before_ms >= short_times.outlive_ms);
+    assert_string_equal(error.code, "no-broker");
+}
+
+static void a_request_that_may_be_parked_is_not_overdue_before(void **state)
+{
+    (void)state;
+    CLEANUP(zactor_destroy) zactor_t *actor = broker_of("odo");
+    assert_non_null(actor);
+    CLEANUP(client_destroy) client_t *client = new_client();
+    CLEANUP(cleanup_json) json_t *request = msg_new("WAIT");
+    msg_set(request, "jobs", json_array());
+    msg_set_int(request, "wait_ms", 300);
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    int64_t before_ms = clock_mono_ms();
+    assert_int_equal(client_ask(client, request, -1, &answer, NULL), CLIENT_OK);
+    assert_true(clock_mono_ms() - before_ms >= 300 + times.overdue_ms);
 }
 
 static void count_notice(void *context, enum client_notice notice)
@@ -191,7 +271,7 @@ static void a_restart_is_outlived_and_told_once(void **state)
     (void)state;
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("oro");
     assert_non_null(actor);
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     int counts[2] = { 0, 0 };
     client_set_notice(client, count_notice, counts);
     CLEANUP(cleanup_json) json_t *answer = NULL;
@@ -205,7 +285,7 @@ static void the_callers_timeout_holds_in_a_silence_too(void **state)
     (void)state;
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("od");
     assert_non_null(actor);
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     CLEANUP(cleanup_json) json_t *answer = NULL;
     int64_t before_ms = clock_mono_ms();
     assert_int_equal(ask(client, "LIST", 150, &answer, NULL), CLIENT_TIMEOUT);
@@ -217,7 +297,7 @@ static void a_wake_descriptor_ends_the_wait(void **state)
     (void)state;
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("odo");
     assert_non_null(actor);
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     client_set_wake(client, ends[0]);
@@ -236,7 +316,7 @@ static void a_request_over_the_limits_is_not_sent(void **state)
     (void)state;
     CLEANUP(zactor_destroy) zactor_t *actor = broker_of("o");
     assert_non_null(actor);
-    CLEANUP(client_destroy) client_t *client = client_new(endpoint);
+    CLEANUP(client_destroy) client_t *client = new_client();
     CLEANUP(cleanup_json) json_t *request = msg_new("WAIT");
     json_t *jobs = json_array();
     for (int i = 0; i < 20000; i++) {
@@ -289,6 +369,10 @@ int main(void)
         TEST(an_error_answer_is_a_refusal_with_its_words),
         TEST(what_is_not_of_this_protocol_is_malformed),
         TEST(a_lost_answer_is_asked_for_again),
+        TEST(a_change_is_asked_for_again_byte_for_byte),
+        TEST(a_broker_that_never_answers_is_none),
+        TEST(a_broker_that_stays_away_is_lost),
+        TEST(a_request_that_may_be_parked_is_not_overdue_before),
         TEST(a_restart_is_outlived_and_told_once),
         TEST(the_callers_timeout_holds_in_a_silence_too),
         TEST(a_wake_descriptor_ends_the_wait),
