@@ -18,7 +18,8 @@ removed when it strikes, so that it strikes once.
     crash-open  ends by a signal while it opens
     deaf        ignores TERM
 
-Each start appends a line to the file `starts`, each command one to `commands`.
+Each start appends a line to the file `starts`, each command one to `commands`, each TERM one to
+`terms`.
 """
 
 import json
@@ -51,6 +52,11 @@ def note(file, text):
 def wait_for(name):
     while not (FOLDER / name).exists():
         time.sleep(0.01)
+
+
+def told_to_go(*_):
+    note("terms", str(os.getpid()))
+    os._exit(0)
 
 
 def png(width, height):
@@ -154,6 +160,8 @@ def main():
         sys.exit(3)
     if strikes("deaf"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGTERM, told_to_go)
     StandIn(int(sys.argv[sys.argv.index("--fd") + 1])).serve()
 
 

@@ -62,6 +62,7 @@ static void other_lines_say_nothing(void **state)
         "",
         "Saved: '/tmp/a.png'",
         "Sample 1/4",
+        "my script | Sample 1/4",
         "Fra:1",
         "Fra:1 Mem:9M | Time:00:00.00",
         "Fra:1 Mem:9M | Sample 9/4",

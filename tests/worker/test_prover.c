@@ -185,6 +185,38 @@ static void its_death_is_told_and_it_comes_again_after_a_pause(void **state)
     assert_int_equal(bench->readies, 2);
 }
 
+static void pauses_between_deaths_grow(void **state)
+{
+    struct bench *bench = *state;
+    start_it(bench);
+    for (int death = 1; death <= 3; death++) {
+        ask(bench, "die");
+        bench->until_deaths = death;
+        run(bench);
+        int64_t now_ms = clock_mono_ms();
+        assert_false(prover_ready(bench->prover, now_ms));
+        int64_t start_ms = prover_tick(bench->prover, true, now_ms);
+        int64_t pause_ms = PROVER_PAUSE_MIN_MS << (death - 1);
+        assert_true(start_ms > now_ms + pause_ms / 2 && start_ms <= now_ms + pause_ms);
+        (void)prover_tick(bench->prover, true, start_ms);
+        bench->until_readies = death + 1;
+        run(bench);
+    }
+}
+
+static void another_farm_is_not_for_this_prover(void **state)
+{
+    struct bench *bench = *state;
+    start_it(bench);
+    prover_set_farm(bench->prover, "0123456789abcdef");
+    assert_true(prover_ready(bench->prover, 0));
+    prover_set_farm(bench->prover, "fedcba9876543210");
+    assert_false(prover_ready(bench->prover, 0));
+    bench->until_gone = true;
+    run(bench);
+    assert_int_equal(bench->deaths, 0);
+}
+
 static void nonsense_is_a_death(void **state)
 {
     struct bench *bench = *state;
@@ -272,6 +304,8 @@ int main(void)
         BENCH(the_next_interpreter_is_tried),
         BENCH(without_any_interpreter_it_is_broken),
         BENCH(its_death_is_told_and_it_comes_again_after_a_pause),
+        BENCH(pauses_between_deaths_grow),
+        BENCH(another_farm_is_not_for_this_prover),
         BENCH(nonsense_is_a_death),
         BENCH(one_that_does_not_answer_is_killed),
         BENCH(one_that_cannot_be_killed_is_left_behind),

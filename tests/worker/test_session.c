@@ -297,14 +297,31 @@ static void an_unknown_session_says_ready_again(void **state)
     struct talk *talk = *state;
     get_ready(talk);
     talk->job = 3;
+    int64_t seq = sent_int(talk, "seq");
     answer_type(talk, 20, "READY-AGAIN");
     (void)session_tick(talk->session, 20);
     assert_string_equal(sent_type(talk), "READY");
+    assert_int_equal(sent_int(talk, "seq"), seq + 1); /* it never restarts */
     assert_int_equal(sent_int(talk, "job"), 3);
     int sends = talk->sends;
     answer_type(talk, 21, "READY-AGAIN"); /* of a READY: no loop at full speed */
     (void)session_tick(talk->session, 21);
     assert_int_equal(talk->sends, sends);
+}
+
+static void orders_of_an_old_session_have_not_been_seen(void **state)
+{
+    struct talk *talk = *state;
+    get_ready(talk);
+    answer(talk, 20, "{\"orders\": {\"n\": 6}}");
+    (void)session_tick(talk->session, 20);
+    assert_int_equal(sent_int(talk, "seen"), 6);
+    answer_type(talk, 21, "READY-AGAIN");
+    (void)session_tick(talk->session, 21);
+    answer(talk, 22, "{}");
+    (void)session_tick(talk->session, 22);
+    assert_string_equal(sent_type(talk), "SYNC");
+    assert_int_equal(sent_int(talk, "seen"), 0);
 }
 
 static void grants_and_orders_reach_the_owner(void **state)
@@ -361,6 +378,7 @@ int main(void)
         TALK(overdue_answers_are_asked_for_on_a_timer_only),
         TALK(a_late_answer_to_an_older_message_is_ignored),
         TALK(an_unknown_session_says_ready_again),
+        TALK(orders_of_an_old_session_have_not_been_seen),
         TALK(grants_and_orders_reach_the_owner),
         TALK(leaving_is_the_last_word),
         TALK(a_refusal_ends_the_talk),

@@ -74,6 +74,29 @@ static void other_bytes_of_the_same_size_are_another_file(void **state)
     free(path);
 }
 
+static void a_file_of_another_size_is_another_file(void **state)
+{
+    char *path = temp_folder_file(*state, "a.blend", "bytes");
+    touch(path, 1000000000);
+    json_t *about = submit(path, NULL);
+    free(temp_folder_file(*state, "a.blend", "more bytes"));
+    touch(path, 1000000000); /* by a program that keeps the time */
+    expect(about, SOURCE_CHANGED, NULL);
+    json_decref(about);
+    free(path);
+}
+
+static void the_kept_file_is_not_used_without_need(void **state)
+{
+    char *path = temp_folder_file(*state, "a.blend", "bytes");
+    char *kept = temp_folder_file(*state, ".a.kept.blend", "bytes");
+    json_t *about = submit(path, kept);
+    expect(about, SOURCE_OK, path);
+    json_decref(about);
+    free(path);
+    free(kept);
+}
+
 static void the_kept_file_takes_its_place(void **state)
 {
     char *path = temp_folder_file(*state, "a.blend", "bytes");
@@ -165,6 +188,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FOLDER(the_original_is_used_while_it_is_the_same),
         FOLDER(other_bytes_of_the_same_size_are_another_file),
+        FOLDER(a_file_of_another_size_is_another_file),
+        FOLDER(the_kept_file_is_not_used_without_need),
         FOLDER(the_kept_file_takes_its_place),
         FOLDER(what_is_no_blend_is_known_by_its_header),
         FOLDER(a_change_while_it_was_opened_is_seen),

@@ -182,6 +182,59 @@ static void a_grant_that_comes_twice_is_held_once(void **state)
     assert_int_equal(bench->asks, 1);
 }
 
+static void a_claim_that_has_ended_is_not_begun_again(void **state)
+{
+    struct bench *bench = *state;
+    bench_grant(bench, 1, 1);
+    bench_prover_says(bench, "kept");
+    bench_grant(bench, 1, 1); /* by an answer that crossed our report */
+    assert_true(work_empty(bench->work));
+    assert_int_equal(bench->asks, 1);
+    bench_expect_reports(bench, "kept 1; ");
+}
+
+static void output_belongs_to_one_frame(void **state)
+{
+    struct bench *bench = *state;
+    bench_render_first(bench, 1, 1);
+    assert_int_equal(bench->marks, 1); /* what the open printed is of the first frame */
+    bench_blender_says(bench, "rendered");
+    bench_prover_says(bench, "done");
+    bench_render_next(bench, 2, 2);
+    assert_int_equal(bench->marks, 2);
+}
+
+static void the_frame_list_is_not_for_blender(void **state)
+{
+    struct bench *bench = *state;
+    json_t *options = json_object_get(bench->about, "options");
+    json_object_set_new(options, "frames", json_pack("[i, i, i]", 1, 9, 1));
+    json_object_set_new(options, "samples", json_integer(4));
+    bench_grant(bench, 1, 1);
+    bench_prover_says(bench, "render");
+    bench_source_says(bench, SOURCE_OK);
+    const json_t *told = json_object_get(json_object_get(bench->command, "job"), "options");
+    assert_null(json_object_get(told, "frames"));
+    assert_int_equal(json_integer_value(json_object_get(told, "samples")), 4);
+    assert_non_null(json_object_get(options, "frames"));
+}
+
+static void an_inspection_gets_no_blender_that_ran_scripts(void **state)
+{
+    struct bench *bench = *state;
+    bench->scripts = true;
+    bench_render_first(bench, 1, 1);
+    bench_blender_says(bench, "rendered");
+    bench_prover_says(bench, "done");
+    assert_int_equal(bench->restarts, 0);
+    json_t *given = json_pack("{s:i, s:s, s:i, s:O}", "claim", 2, "kind", "inspect", "job", 5,
+                              "about", bench->about);
+    work_grant(bench->work, given, 1);
+    json_decref(given);
+    (void)work_step(bench->work, 1);
+    assert_int_equal(bench->restarts, 1);
+}
+
 static void a_job_without_more_frames_is_returned(void **state)
 {
     struct bench *bench = *state;
@@ -236,6 +289,10 @@ int main(void)
         BENCH(pause_returns_what_is_ahead),
         BENCH(draining_returns_later_grants),
         BENCH(a_grant_that_comes_twice_is_held_once),
+        BENCH(a_claim_that_has_ended_is_not_begun_again),
+        BENCH(output_belongs_to_one_frame),
+        BENCH(the_frame_list_is_not_for_blender),
+        BENCH(an_inspection_gets_no_blender_that_ran_scripts),
         BENCH(a_job_without_more_frames_is_returned),
         BENCH(a_grant_of_a_job_without_description_is_returned),
         BENCH(an_inspectors_blender_ends_after_a_minute_without_work),

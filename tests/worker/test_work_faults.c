@@ -146,6 +146,59 @@ static void a_dead_prover_returns_what_it_held(void **state)
     assert_string_equal(bench->asks_text, "look 1; take 1; look 2; look 2; ");
 }
 
+static void a_dead_prover_has_nothing_to_give_up(void **state)
+{
+    struct bench *bench = *state;
+    bench_render_first(bench, 1, 1);
+    work_stop(bench->work, 1, 5);
+    bench->blender = BLENDER_OFF;
+    (void)work_step(bench->work, 5);
+    assert_string_equal(bench_text_of(bench->asked, "do"), "give-up");
+    work_prover_died(bench->work, "signal 9", false, 6);
+    (void)work_step(bench->work, 6);
+    bench_expect_reports(bench, "started 1; returned 1; ");
+    assert_true(work_empty(bench->work));
+}
+
+static void a_frame_that_is_not_proven_ends_its_blender(void **state)
+{
+    struct bench *bench = *state;
+    bench_render_first(bench, 1, 1);
+    bench_blender_says(bench, "rendered");
+    assert_int_equal(bench->restarts, 0);
+    bench_prover_says(bench, "error");
+    bench_prover_says(bench, "gone");
+    assert_int_equal(bench->restarts, 1);
+    bench_expect_reports(bench, "started 1; error 1; ");
+}
+
+static void a_file_that_does_not_open_ends_its_blender(void **state)
+{
+    struct bench *bench = *state;
+    bench_grant(bench, 1, 1);
+    bench_prover_says(bench, "render");
+    bench_source_says(bench, SOURCE_OK);
+    bench_blender_says(bench, "error");
+    bench_source_says(bench, SOURCE_OK);
+    assert_int_equal(bench->restarts, 1);
+    bench_expect_reports(bench, "error 1; ");
+}
+
+static void nothing_is_wanted_while_blender_does_not_start(void **state)
+{
+    struct bench *bench = *state;
+    const struct blender_end end = { BLENDER_STARTING, "crashed", "it ended", "" };
+    assert_int_equal(work_want(bench->work), WORK_UNPROVEN_MAX);
+    bench_grant(bench, 1, 1);
+    bench->blender = BLENDER_OFF;
+    work_blender_ended(bench->work, &end, 5);
+    bench_expect_reports(bench, "returned 1; ");
+    assert_int_equal(work_want(bench->work), 0);
+    bench->blender = BLENDER_IDLE;
+    (void)work_step(bench->work, 6);
+    assert_int_equal(work_want(bench->work), WORK_UNPROVEN_MAX);
+}
+
 static void a_picture_that_kills_the_prover_is_an_attempt(void **state)
 {
     struct bench *bench = *state;
@@ -229,6 +282,10 @@ int main(void)
         BENCH(else_four_times_what_they_usually_take),
         BENCH(a_frame_that_was_too_fast_has_a_warning),
         BENCH(a_dead_prover_returns_what_it_held),
+        BENCH(a_dead_prover_has_nothing_to_give_up),
+        BENCH(a_frame_that_is_not_proven_ends_its_blender),
+        BENCH(a_file_that_does_not_open_ends_its_blender),
+        BENCH(nothing_is_wanted_while_blender_does_not_start),
         BENCH(a_picture_that_kills_the_prover_is_an_attempt),
         BENCH(a_look_that_kills_each_prover_ends_as_an_error),
         BENCH(what_a_hung_prover_owes_is_an_unwritable_output),

@@ -141,6 +141,7 @@ def test_a_cancelled_frame_stops_blender_and_leaves_nothing(broker, start_stand_
     broker.order(stop=claims)
     broker.until(lambda: broker.all_ended(claims), timeout=10)
     assert broker.of(claims[0]) == ["started", "returned"]
+    assert faults.lines("terms") == [str(faults.starts()[0]["pid"])], "asked to go, before KILL"
     assert gone(faults.starts()[0]["pid"])
     assert temporary(out) == []
     more = broker.frames(2)

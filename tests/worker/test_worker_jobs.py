@@ -191,12 +191,13 @@ def test_progress_and_memory_are_told_while_a_frame_renders(broker, start_stand_
     broker.until(lambda: broker.all_ended(claims))
 
 
-def test_blender_is_pinned_and_told_its_threads(broker, start_stand_in, faults):
-    start_stand_in("--device", "cpu:1")
+@pytest.mark.parametrize("device, cpus", [("cpu:1", [1]), ("cpu:0-1", [0, 1])])
+def test_blender_is_pinned_and_told_its_threads(broker, start_stand_in, faults, device, cpus):
+    start_stand_in("--device", device)
     broker.until(lambda: faults.starts())
     begun = faults.starts()[0]
-    assert begun["cpus"] == [1] and begun["omp"] == "1"
-    assert begun["argv"][begun["argv"].index("-t") + 1] == "1"
+    assert begun["cpus"] == cpus and begun["omp"] == str(len(cpus))
+    assert begun["argv"][begun["argv"].index("-t") + 1] == str(len(cpus))
     assert "--disable-autoexec" in begun["argv"]
 
 
@@ -264,6 +265,11 @@ def test_blenders_are_listed_and_remembered(home, faults):
         file.write("\n# another one now\n")
     cache[path]["version"] = "9.9.9"
     (home / "home" / "blenders.json").write_text(json.dumps(cache))
+    assert lines_of(home, "--list", "blenders", "--blender", path)[1][0]["version"] == "3.6.2"
+    cache = json.loads((home / "home" / "blenders.json").read_text())
+    cache[path]["version"] = "9.9.9"
+    (home / "home" / "blenders.json").write_text(json.dumps(cache))
+    os.utime(path)  # of the same size, of another time
     assert lines_of(home, "--list", "blenders", "--blender", path)[1][0]["version"] == "3.6.2"
 
 

@@ -149,6 +149,20 @@ def test_the_end_of_its_owner_means_stop_at_once(broker, start, faults, job, out
     assert temporary(out) == []
 
 
+def test_a_disowned_worker_stays(broker, start, faults, job):
+    broker.job = job
+    ours, theirs = os.pipe()
+    start("--device", "cpu:0", "--blender", str(STAND_IN), "--owner-fd", str(ours),
+          pass_fds=(ours,), STAND_IN=str(faults.path))
+    os.close(ours)
+    broker.until(lambda: broker.syncs)
+    os.write(theirs, b"d")
+    os.close(theirs)
+    claims = broker.frames(1, 2)
+    broker.until(lambda: broker.all_ended(claims))
+    assert {broker.of(claim)[-1] for claim in claims} == {"finished"}
+
+
 def test_a_worker_without_work_leaves_when_told_so(broker, start_stand_in):
     worker = start_stand_in("--exit-when-idle", "0")
     broker.until(worker.ended)

@@ -86,6 +86,11 @@ static char *take_log(void *ctx, size_t *size)
     return alloc_text(bench->prints);
 }
 
+static void mark(void *ctx)
+{
+    ((struct bench *)ctx)->marks++;
+}
+
 static void nothing(void *ctx)
 {
     (void)ctx;
@@ -116,7 +121,7 @@ static void make_work(struct bench *bench, bool inspector)
 {
     const struct work_ports ports = {
         bench,   prover_ready_now, ask_prover, state_now, info_now, want, restart,
-        command, take_log,         nothing,    nothing,   rss,      look, nothing
+        command, take_log,         mark,       nothing,   rss,      look, nothing
     };
     const struct work_setup setup = {
         .blenders = &bench->blenders,
@@ -205,8 +210,9 @@ void bench_source_says(struct bench *bench, enum source_verdict verdict)
 
 void bench_blender_says(struct bench *bench, const char *event)
 {
-    json_t *answer = json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", event, "ms", bench->took_ms,
-                               "code", bench->error_code, "text", bench->error_text, "fatal", true);
+    json_t *answer = json_pack("{s:s, s:i, s:s, s:s, s:b, s:b}", "event", event, "ms",
+                               bench->took_ms, "code", bench->error_code, "text", bench->error_text,
+                               "fatal", true, "scripts", bench->scripts);
     bench->blender = BLENDER_IDLE;
     work_blender_answer(bench->work, answer, 4);
     json_decref(answer);

@@ -34,6 +34,8 @@ struct bench {
     const char *prints; /* Blender's output of an attempt */
     const char *error_code, *error_text;
     int took_ms;  /* what a frame takes */
+    int marks;    /* how often an attempt's output began */
+    bool scripts; /* the file that is opened ran some */
     int unwanted; /* how often no Blender was wanted any more */
 };
 
