@@ -20,6 +20,7 @@
 #include "broker/filework.h"
 #include "broker/ledger_log.h"
 #include "broker/loop.h"
+#include "broker/recover.h"
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/clock.h"
@@ -31,7 +32,15 @@
 
 enum { EXIT_USAGE = 2, EXIT_HELD = 3, LISTEN_MOST = 8, KEEP_DAYS = 30 };
 
-enum { OPT_LISTEN = 1000, OPT_INSECURE, OPT_IDLE_EXIT, OPT_OWNER_FD, OPT_CHECK, OPT_FILEWORK };
+enum {
+    OPT_LISTEN = 1000,
+    OPT_INSECURE,
+    OPT_IDLE_EXIT,
+    OPT_OWNER_FD,
+    OPT_CHECK,
+    OPT_RECOVER,
+    OPT_FILEWORK
+};
 
 static const int64_t day_ms = 24LL * 3600 * 1000;
 
@@ -53,6 +62,8 @@ static const struct argp_option options[] = {
     { "owner-fd", OPT_OWNER_FD, "N", 0,
       "Stop when this descriptor comes to its end; belong to nobody once `d' was read from it", 0 },
     { "check", OPT_CHECK, NULL, 0, "Verify the ledger, print what is in it, and leave", 0 },
+    { "recover", OPT_RECOVER, NULL, 0,
+      "Save what can be read of a damaged ledger into a new one, and leave", 0 },
     { "filework", OPT_FILEWORK, "FARM", OPTION_HIDDEN, "The broker's own child (filework.h)", 0 },
     { "verbose", 'v', NULL, 0, "Log each message", 0 },
     { 0 },
@@ -65,6 +76,7 @@ struct arguments {
     int owner_fd;
     const char *filework; /* farm id */
     bool check;
+    bool recover;
     bool verbose;
 };
 
@@ -122,6 +134,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case OPT_CHECK:
         arguments->check = true;
+        return 0;
+    case OPT_RECOVER:
+        arguments->recover = true;
         return 0;
     case 'v':
         arguments->verbose = true;
@@ -188,7 +203,8 @@ static int open_ledger(const struct paths *paths, int64_t keep_ms, store_t **out
     *queue = queue_new(&config);
     rc = store_load(store, *queue, &text);
     if (rc != 0) {
-        log_error("%s: the ledger is damaged: %s", paths->ledger, rc < 0 ? strerror(-rc) : text);
+        log_error("%s: the ledger is damaged: %s; dblend-broker --recover saves what can be read",
+                  paths->ledger, rc < 0 ? strerror(-rc) : text);
         return EXIT_FAILURE;
     }
     *out = store;
@@ -323,8 +339,9 @@ int main(int argc, char **argv)
         log_error("%s", text);
         return EXIT_FAILURE;
     }
-    int code =
-        arguments.check ? check_ledger(paths.ledger, stdout) : run(&paths, &arguments, signal_fd);
+    int code = arguments.check     ? check_ledger(paths.ledger, stdout)
+               : arguments.recover ? recover_ledger(paths.ledger, stdout)
+                                   : run(&paths, &arguments, signal_fd);
     paths_free(&paths);
     return code;
 }

@@ -32,7 +32,7 @@ bool store_on_network(const char *path)
 }
 
 /* SQLite's lock is a byte range of the file, and the kernel tells who has it. 0: unknown. */
-static pid_t holder(const char *path)
+pid_t store_holder(const char *path)
 {
     CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CLOEXEC);
     struct flock lock = {
@@ -49,7 +49,7 @@ static pid_t holder(const char *path)
 
 static int refuse_held(const char *path, char **text)
 {
-    pid_t pid = holder(path);
+    pid_t pid = store_holder(path);
     *text = pid > 0 ? alloc_format(
                           "%s: another dblend-broker has this ledger (process %d); "
                           "use that one, or end it first",
@@ -64,8 +64,8 @@ static int refuse_held(const char *path, char **text)
 static int refuse_damaged(const char *path, const char *what, char **text)
 {
     *text = alloc_format(
-        "%s: the ledger is damaged (%s); move it away to start with an empty "
-        "one, or bring back a copy",
+        "%s: the ledger is damaged (%s); dblend-broker --recover saves what can be read of it; or "
+        "move it away to start with an empty one, or bring back a copy",
         path, what);
     return STORE_REFUSED;
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "broker/queue/queue.h"
 
@@ -67,6 +68,9 @@ int store_open(const char *path, enum store_mode mode, store_t **out, char **tex
 /* Close and set *self_p to NULL. Safe on NULL and on a half-opened store. */
 void store_close(store_t **self_p);
 
+/* The process that has the ledger at path open, 0 = nobody that can be told. */
+pid_t store_holder(const char *path);
+
 /* Does path lie on a network file system, whose locks and fsync cannot be trusted? */
 bool store_on_network(const char *path);
 
@@ -75,6 +79,13 @@ const char *store_farm(const store_t *self);
 
 /* Give all that is known to the queue. On STORE_REFUSED *text says which row cannot be. */
 int store_load(store_t *self, queue_t *queue, char **text);
+
+/* The row that store_load refused; job 0: none. frame is EVENT_NO_FRAME for that of a job. */
+struct store_row {
+    int64_t job;
+    int32_t frame;
+};
+struct store_row store_refused(const store_t *self);
 
 /*
  * Write changes and requests in one transaction; on 0 they are on disk. After a failure nothing

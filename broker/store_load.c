@@ -130,6 +130,7 @@ static int load_jobs(store_t *self, queue_t *queue, char **text)
         release_job(&row);
         if (wrong) {
             *text = alloc_format("job %" PRId64 ": %s", row.job, why);
+            self->refused = (struct store_row){ row.job, EVENT_NO_FRAME };
             return STORE_REFUSED;
         }
     }
@@ -203,6 +204,7 @@ static int load_frames(store_t *self, queue_t *queue, char **text)
         release_frame(&row);
         if (wrong) {
             *text = alloc_format("job %" PRId64 " frame %" PRId32 ": %s", row.job, row.frame, why);
+            self->refused = (struct store_row){ row.job, row.frame };
             return STORE_REFUSED;
         }
     }
@@ -226,6 +228,11 @@ static int load_workers(store_t *self, queue_t *queue)
         queue_load_worker(queue, sql_column_text(stmt, 0), &process);
     }
     return sql_fault(step);
+}
+
+struct store_row store_refused(const store_t *self)
+{
+    return self->refused;
 }
 
 int store_load(store_t *self, queue_t *queue, char **text)

@@ -42,6 +42,7 @@ struct store {
     sqlite3_stmt *stmt[STMTS];
     char farm[17];
     int64_t last_event;
+    struct store_row refused;
     int64_t digest_job; /* whose digest is below, so that it is not looked up for each frame */
     char digest[96];    /* "": its pictures carry it themselves */
     char why[200];      /* a rollback makes SQLite forget it */
