@@ -27,6 +27,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (state->arg_num > 0) {
             argp_error(state, "one worker at a time");
         }
+        command_check_text(state, "WORKER", arg);
         arguments->worker = arg;
         return 0;
     case ARGP_KEY_NO_ARGS:

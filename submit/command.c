@@ -6,6 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
+#include "proto/cleanup.h"
+#include "proto/json_wire.h"
+#include "submit/text.h"
+
+enum { SHOWN_MAX = 80 }; /* of a wrong argument */
+
 /* In the order in which --help shows them: what a person does first comes first. */
 const struct command command_table[] = {
     { "render", "render files now; the farm runs for as long as needed", cmd_render },
@@ -54,6 +62,18 @@ void command_end_on_signals(void)
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
+void command_check_text(struct argp_state *state, const char *what, const char *text)
+{
+    json_t *string = json_string(text); /* NULL where it is not UTF-8 */
+    json_decref(string);
+    if (!string || !*text) {
+        CLEANUP(cleanup_free) char *clean = text_clean(text);
+        argp_error(state, "%s: not a text: '%s'", what, clean);
+    } else if (strlen(text) > WIRE_STRING_BYTES) {
+        argp_error(state, "%s: longer than %d bytes", what, WIRE_STRING_BYTES);
+    }
+}
+
 long long command_number(struct argp_state *state, const char *what, const char *text,
                          long long least, long long most)
 {
@@ -61,8 +81,9 @@ long long command_number(struct argp_state *state, const char *what, const char 
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (errno || end == text || *end || value < least || value > most) {
-        argp_error(state, "%s: a whole number from %lld to %lld, not '%s'", what, least, most,
-                   text);
+        CLEANUP(cleanup_free) char *clean = text_clean(text);
+        argp_error(state, "%s: a whole number from %lld to %lld, not '%.*s'", what, least, most,
+                   SHOWN_MAX, clean);
     }
     return value;
 }

@@ -49,6 +49,12 @@ const struct command *command_find(const char *name);
  */
 void command_end_on_signals(void);
 
+/*
+ * Check a text that is sent as it is: not empty, UTF-8, not longer than the wire takes; ends with
+ * a usage error otherwise.
+ */
+void command_check_text(struct argp_state *state, const char *what, const char *text);
+
 /* Read a whole number of an option or argument; ends with a usage error if it is none. */
 long long command_number(struct argp_state *state, const char *what, const char *text,
                          long long least, long long most);

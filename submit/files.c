@@ -14,6 +14,8 @@
 #include "proto/cleanup.h"
 #include "proto/messages.h"
 
+enum { LINE_BYTES = 16384 }; /* of a list: a path with quotes and blanks around it */
+
 void files_clear(struct files *self)
 {
     for (size_t i = 0; i < self->count; i++) {
@@ -84,31 +86,35 @@ void files_add(struct files *self, const char *text)
     append(self, alloc_text(plain_exists ? plain : name));
 }
 
-static bool add_lines(struct files *self, FILE *stream)
+/* 0, or a negative errno. What has endless lines is no list: -ENAMETOOLONG. */
+static int add_lines(struct files *self, FILE *stream)
 {
-    CLEANUP(cleanup_free) char *line = NULL;
-    size_t capacity = 0;
-    while (getline(&line, &capacity, stream) >= 0) {
-        line[strcspn(line, "\r\n")] = '\0';
+    char line[LINE_BYTES];
+    errno = 0;
+    while (fgets(line, sizeof line, stream)) {
+        size_t size = strcspn(line, "\r\n");
+        if (line[size] == '\0' && !feof(stream)) {
+            return -ENAMETOOLONG; /* or it has a byte 0 inside */
+        }
+        line[size] = '\0';
         const char *text = line + strspn(line, " \t");
         if (*text && *text != '#') {
             files_add(self, line);
         }
     }
-    return !ferror(stream);
+    return !ferror(stream) ? 0 : errno ? -errno : -EIO;
 }
 
 int files_add_list(struct files *self, const char *path)
 {
     if (strcmp(path, "-") == 0) {
-        return add_lines(self, stdin) ? 0 : -EIO;
+        return add_lines(self, stdin);
     }
     CLEANUP(cleanup_file) FILE *stream = fopen(path, "re");
     if (!stream) {
         return -errno;
     }
-    errno = 0;
-    return add_lines(self, stream) ? 0 : errno ? -errno : -EIO;
+    return add_lines(self, stream);
 }
 
 int files_ask(struct files *self)

@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <czmq.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,20 @@ static void set_locale(void)
 }
 
 /*
+ * A standard stream that was closed before us is one that fails: else the next file or socket would
+ * get its number, and our words.
+ */
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) {
+            _exit(COMMAND_FAILED); /* there is nobody to tell */
+        }
+    }
+}
+
+/*
  * At every end of the program, also argp's after --help: output that could not be written is a
  * failure. A reader that has had enough is no trouble.
  */
@@ -130,6 +145,7 @@ int main(int argc, char **argv)
         .help_filter = help_filter,
     };
     struct arguments arguments = { 0 };
+    hold_streams();
     set_locale();
     argp_err_exit_status = COMMAND_USAGE;
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* lines appear when they are made, in pipes too */

@@ -146,30 +146,6 @@ char *options_absolute(const char *path, const char *folder)
     return alloc_format("%s%s%s", folder, slash, path);
 }
 
-static void set_path(struct argp_state *state, json_t *map, const char *key, const char *arg)
-{
-    CLEANUP(cleanup_free) char *folder = getcwd(NULL, 0);
-    if (!*arg) {
-        argp_error(state, "--%s: it is empty",
-                   strcmp(key, "output") == 0 ? "output" : "render-folder");
-    }
-    if (!folder) {
-        argp_error(state, "the working directory is gone; go to another one");
-        return;
-    }
-    CLEANUP(cleanup_free) char *path = options_absolute(arg, folder);
-    if (json_object_set_new(map, key, json_string(path)) != 0) {
-        argp_error(state, "the path is not UTF-8; rename it: %s", arg);
-    }
-}
-
-static void set_text(struct argp_state *state, json_t *map, const char *key, const char *arg)
-{
-    if (!*arg || json_object_set_new(map, key, json_string(arg)) != 0) {
-        argp_error(state, "--%s: not a name: '%s'", key, arg);
-    }
-}
-
 /* The option that sets key: no unit (_s, _ms), and dashes. The caller frees it. */
 static char *option_of(const char *key)
 {
@@ -181,6 +157,27 @@ static char *option_of(const char *key)
     for (char *c = name; (c = strchr(c, '_')); *c = '-') {
     }
     return alloc_format("--%s", name);
+}
+
+static void set_path(struct argp_state *state, json_t *map, const char *key, const char *arg)
+{
+    CLEANUP(cleanup_free) char *folder = getcwd(NULL, 0);
+    CLEANUP(cleanup_free) char *option = option_of(key);
+    command_check_text(state, option, arg);
+    if (!folder) {
+        argp_error(state, "the working directory is gone; go to another one");
+        return;
+    }
+    CLEANUP(cleanup_free) char *path = options_absolute(arg, folder);
+    command_check_text(state, option, path); /* with the folder it may be too long, or no UTF-8 */
+    json_object_set_new(map, key, json_string(path));
+}
+
+static void set_text(struct argp_state *state, json_t *map, const char *key, const char *arg)
+{
+    CLEANUP(cleanup_free) char *option = option_of(key);
+    command_check_text(state, option, arg);
+    json_object_set_new(map, key, json_string(arg));
 }
 
 static void set_number(struct argp_state *state, json_t *map, const char *key, const char *arg,
@@ -362,6 +359,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         self->map = self->map ? self->map : json_object();
         return 0;
     case 'n':
+        command_check_text(state, "--name", arg);
         free(self->name);
         self->name = alloc_text(arg);
         return 0;

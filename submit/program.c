@@ -201,6 +201,10 @@ static json_t *device_names(const json_t *lines)
 int program_devices(const char *list, json_t **out)
 {
     const char *arguments[] = { "--list", "devices", list, NULL };
+    if (list && !*list) {
+        say_error("--devices: it is empty; without it every device is used");
+        return COMMAND_USAGE;
+    }
     CLEANUP(cleanup_free) char *text = NULL;
     CLEANUP(cleanup_free) char *trouble = NULL;
     int rc = program_capture("dblend-worker", arguments, LIST_TIMEOUT_MS, &text, &trouble);

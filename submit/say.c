@@ -112,8 +112,8 @@ char *say_trouble_text(const char *file, int64_t job, const json_t *error)
     const char *text = json_string_value(json_object_get(error, "text"));
     const char *hint = json_string_value(json_object_get(error, "hint"));
     CLEANUP(cleanup_free) char *about = NULL;
-    if (file && !(text && strstr(text, file))) {
-        about = alloc_format("%s: ", file);
+    if (file && (!*file || !(text && strstr(text, file)))) {
+        about = alloc_format("%s: ", *file ? file : "''");
     } else if (!file && job > 0 && !names_job(text, job)) {
         about = alloc_format("job %lld: ", (long long)job);
     }

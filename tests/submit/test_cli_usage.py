@@ -79,14 +79,41 @@ def test_bash_completes_worker_names_past_their_colon(line, offered):
     ["add", "--no-such-option", "x.blend"], ["wait"], ["show"], ["show", "1", "2"],
     ["priority", "1"], ["priority", "1", "high"], ["cancel"], ["drain"], ["log", "--frame", "1"],
     ["accept", "1", "--samples", "4"], ["wait", "1", "--timeout", "soon"], ["add"], ["render"],
-    ["add", "--from", "/no/such/list"], ["farm", "x.blend"],
+    ["add", "--from", "/no/such/list"], ["farm", "x.blend"], ["add", "--from", "/dev/zero"],
+    ["add", "-n", "", "x.blend"], ["add", "-S", "s" * 4097, "x.blend"], ["drain", ""],
+    ["add", "-n", "\udcff", "x.blend"], ["add", "-o", "/x/\udcff", "x.blend"],
+    ["add", "-o", "o" * 4090, "x.blend"], ["drain", "d" * 4097], ["farm", "--devices", ""],
+    ["priority", "1", "9" * 5000],
 ])
 def test_wrong_usage_ends_with_2_and_starts_nothing(home, words):
     done = home.run(*words)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(("dblend", "Usage"))
+    assert len(done.stderr) < 1000 or words == []
     assert not home.home.exists() or not list(home.home.glob("run/*.sock"))
+
+
+@pytest.mark.parametrize("words", [["add", ""], ["show", ""], ["remove", ""]])
+def test_empty_names_are_named(home, words):
+    home.blend()
+    home.ok("add", "--no-wait", "plain.blend")
+    done = home.run(*words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("dblend: '': no ")
+
+
+def test_closed_streams_are_no_place_for_files(home):
+    """The number of a closed stream would go to the next socket, which then got our words."""
+    home.blend()
+    for streams, status, said in [(">&-", 1, "dblend: standard output cannot be written: "
+                                             "Bad file descriptor\n"),
+                                  (">&- 2>&- <&-", 1, ""), ("<&-", 0, ""), ("2>&-", 0, "")]:
+        script = f"'{home.bin}/dblend' add -q --no-wait --again plain.blend {streams}"
+        done = subprocess.run(["bash", "-c", script], cwd=home.work, env=home.env, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=15)
+        assert (done.returncode, done.stderr) == (status, said), streams
+    assert len(home.json("list")) == 4
 
 
 def test_wrong_devices_are_wrong_usage(home):
@@ -94,6 +121,7 @@ def test_wrong_devices_are_wrong_usage(home):
     done = home.run("render", "--devices", "cpu/99", "plain.blend")
     assert done.returncode == 2
     assert "no such device: cpu/99" in done.stderr
+    assert home.run("render", "--devices", "", "plain.blend").returncode == 2
     assert home.processes() == []
 
 
