@@ -5,58 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/queue/queue.h"
 #include "proto/messages.h"
-#include "tests/sim/broker.h"
+#include "tests/sim/hand_parts.h"
 #include "tests/sim/net.h"
 #include "tests/sim/oracle.h"
-#include "tests/sim/oracle_parts.h"
 #include "tests/sim/picture.h"
 #include "tests/sim/world.h"
 
-enum { HELD_MOST = 8, OVERDUE_MS = 2000, PAUSE_MOST_MS = 10000, SOCKET_TRIES = 3, JOB_FILES = 32 };
-
-struct held {
-    int64_t claim;
-    enum claim_kind kind;
-    enum claim_phase phase;
-    int64_t job;
-    int32_t frame;
-    int file;
-    bool again;     /* render over what is there */
-    bool abandoned; /* the broker says that what was seen is nobody's any more */
-    int64_t due_ms; /* its phase is over */
-};
-
-struct report {
-    int64_t claim;
-    json_t *body;
-};
-
-struct hand {
-    char id[ID_SIZE];
-    char name[NAME_SIZE];
-    enum device_kind kind;
-    bool remote;
-    bool alive;
-    bool liar;
-    int64_t life;
-    int64_t stopped_until_ms, cut_until_ms;
-    int64_t connection;
-    uint32_t request;
-    bool waiting; /* for the answer to request */
-    int64_t overdue_ms;
-    int64_t pause_ms;
-    int tries;
-    int64_t seq, session, seen, job, park_ms;
-    bool urgent; /* something to say at once */
-    bool paused, back, leaving, left;
-    struct held held[HELD_MOST];
-    size_t held_count;
-    struct report reports[QUEUE_REPORTS];
-    size_t report_count;
-    int64_t wake_ms; /* the earliest timer that is set; INT64_MAX: none */
-};
+enum { OVERDUE_MS = 2000, PAUSE_MOST_MS = 10000, SOCKET_TRIES = 3, JOB_FILES = 32 };
 
 static struct hand hands[HANDS_MOST];
 static size_t count;
@@ -142,248 +98,6 @@ void hand_open(size_t wanted, bool inspector)
         self->life = -1;
         start(self);
         wake_at(self, world.now_ms + 1 + world_below(2000));
-    }
-}
-
-/* ---- reports ---- */
-
-static json_t *new_report(int64_t claim, const char *what)
-{
-    json_t *body = json_object();
-    msg_set_int(body, "claim", claim);
-    msg_set_str(body, "what", what);
-    return body;
-}
-
-static json_t *files_of(const struct held *held)
-{
-    char path[48];
-    (void)snprintf(path, sizeof path, "/out/%c_%04d.png", 'a' + held->file, (int)held->frame);
-    return json_pack("[{s:s, s:i, s:i, s:i, s:s, s:i, s:i}]", "path", path, "bytes", 1000, "width",
-                     64, "height", 64, "view", "", "mtime_ns", 5, "inode", 6);
-}
-
-static void add_report(struct hand *self, int64_t claim, json_t *body)
-{
-    self->reports[self->report_count++] = (struct report){ .claim = claim, .body = body };
-    self->urgent = true;
-}
-
-static void drop_held(struct hand *self, int64_t claim)
-{
-    for (size_t i = 0; i < self->held_count; i++) {
-        if (self->held[i].claim == claim) {
-            self->held[i] = self->held[--self->held_count];
-            return;
-        }
-    }
-}
-
-/* The claim ends with this report. */
-static void end_with(struct hand *self, const struct held *held, json_t *body)
-{
-    int64_t claim = held->claim;
-    TRACE("%s: claim %d %s", self->name, (int)claim, msg_str_or(body, "what", ""));
-    add_report(self, claim, body);
-    drop_held(self, claim);
-}
-
-static void give_back(struct hand *self, const struct held *held)
-{
-    if (held->kind == CLAIM_RENDER) {
-        picture_give_up(held->file, held->frame, held->claim);
-    }
-    end_with(self, held, new_report(held->claim, "returned"));
-}
-
-static void fail(struct hand *self, const struct held *held, const char *code, bool fatal)
-{
-    json_t *body = new_report(held->claim, "error");
-    msg_set_str(body, "code", code);
-    msg_set_str(body, "text", "as the simulation wants it");
-    msg_set_bool(body, "fatal", fatal);
-    if (held->kind == CLAIM_RENDER) {
-        picture_give_up(held->file, held->frame, held->claim);
-    }
-    end_with(self, held, body);
-}
-
-static bool has_report_room(const struct hand *self)
-{
-    return self->report_count + 1 < QUEUE_REPORTS;
-}
-
-/* ---- work ---- */
-
-static bool ends_badly(struct hand *self, const struct held *held)
-{
-    static const char *const codes[] = { "crashed",     "out-of-memory", "stalled", "bad-picture",
-                                         "no-picture",  "disk-full",     "lost",    "too-long",
-                                         "device-lost", "file-changed" };
-    static const char *const fatal[] = { "no-camera", "scene-missing", "output-unwritable" };
-    if (world.calm || !world_chance(world.faults.err)) {
-        return false;
-    }
-    if (world_chance(200)) {
-        give_back(self, held);
-    } else if (world_chance(40)) {
-        fail(self, held, fatal[world_below(3)], world_chance(500));
-    } else {
-        fail(self, held, codes[world_below(world_chance(60) ? 10 : 9)], false);
-    }
-    return true;
-}
-
-static void begin_frame(struct hand *self, struct held *held)
-{
-    int64_t sighting = 0;
-    enum picture_look look = picture_look(held->file, held->frame, held->again, &sighting);
-    if (look == LOOK_TAKEN && !held->abandoned) {
-        json_t *body = new_report(held->claim, "taken");
-        msg_set_int(body, "size", 0);
-        msg_set_int(body, "mtime_ns", sighting);
-        msg_set_int(body, "inode", 9);
-        end_with(self, held, body);
-        return;
-    }
-    if (look == LOOK_KEPT) {
-        json_t *body = new_report(held->claim, "kept");
-        msg_set(body, "files", files_of(held));
-        end_with(self, held, body);
-        return;
-    }
-    if (!picture_take(held->file, held->frame, held->claim)) {
-        give_back(self, held);
-        return;
-    }
-    held->phase = PHASE_RENDERING;
-    held->due_ms = world.now_ms + 20 + world_below(world_chance(50) ? 20000 : 700);
-    json_t *body = new_report(held->claim, "started");
-    msg_set_str(body, "blender", "3.4.1");
-    add_report(self, held->claim, body);
-}
-
-static void end_frame(struct hand *self, const struct held *held)
-{
-    if (!picture_publish(held->file, held->frame, held->claim)) {
-        give_back(self, held); /* fenced */
-        return;
-    }
-    if (!world.calm && world_chance(world.faults.kill) && world_chance(200)) {
-        hand_kill((size_t)(self - hands)); /* published, and it will never say so */
-        return;
-    }
-    json_t *body = new_report(held->claim, "finished");
-    msg_set_int(body, "ms", world_below(1000));
-    msg_set(body, "files", files_of(held));
-    msg_set_str(body, "digest", "d");
-    end_with(self, held, body);
-}
-
-static void end_other(struct hand *self, const struct held *held)
-{
-    if (ends_badly(self, held)) {
-        return;
-    }
-    if (held->kind == CLAIM_SWEEP) {
-        end_with(self, held, new_report(held->claim, "swept"));
-        return;
-    }
-    json_t *body = new_report(held->claim, "inspected");
-    bool asks = !world.calm && world_chance(60);
-    msg_set(body, "found", picture_found(held->file, !world.calm && world_chance(40)));
-    msg_set(body, "questions",
-            asks ? json_pack("[{s:s, s:s, s:s}]", "code", "files-missing", "text", "a.png", "hint",
-                             "--allow-missing")
-                 : json_array());
-    msg_set(body, "warnings", json_array());
-    end_with(self, held, body);
-}
-
-/* The phase of a claim is over. The worker may be gone then, and its list is another one. */
-static void go_on(struct hand *self, struct held *held)
-{
-    if (held->phase == PHASE_INSPECTING || held->phase == PHASE_SWEEPING) {
-        end_other(self, held);
-    } else if (held->phase == PHASE_PROOF) {
-        end_frame(self, held);
-    } else if (picture_poison(held->file, held->frame) == POISON_ERROR) {
-        fail(self, held, "crashed", false);
-    } else if (picture_poison(held->file, held->frame) == POISON_KILLS) {
-        hand_kill((size_t)(self - hands));
-    } else if (!ends_badly(self, held)) {
-        held->phase = PHASE_PROOF;
-        held->due_ms = world.now_ms + 5 + world_below(100);
-        self->urgent = true; /* its wish has grown */
-    }
-}
-
-static struct held *rendering(struct hand *self)
-{
-    for (size_t i = 0; i < self->held_count; i++) {
-        if (self->held[i].phase == PHASE_RENDERING) {
-            return &self->held[i];
-        }
-    }
-    return NULL;
-}
-
-static size_t in_proof(const struct hand *self)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < self->held_count; i++) {
-        found += self->held[i].phase == PHASE_PROOF;
-    }
-    return found;
-}
-
-static struct held *first_ahead(struct hand *self)
-{
-    struct held *first = NULL;
-    for (size_t i = 0; i < self->held_count; i++) {
-        struct held *held = &self->held[i];
-        if (held->phase == PHASE_AHEAD && (!first || held->claim < first->claim)) {
-            first = held;
-        }
-    }
-    return first;
-}
-
-static struct held *due(struct hand *self)
-{
-    for (size_t i = 0; i < self->held_count; i++) {
-        struct held *held = &self->held[i];
-        if (held->phase != PHASE_AHEAD && held->due_ms <= world.now_ms) {
-            return held;
-        }
-    }
-    return NULL;
-}
-
-static void return_ahead(struct hand *self)
-{
-    struct held *held = NULL;
-    while (has_report_room(self) && (held = first_ahead(self)) != NULL) {
-        give_back(self, held);
-    }
-}
-
-static void work(struct hand *self)
-{
-    struct held *held = NULL;
-    while (has_report_room(self) && (held = due(self)) != NULL) {
-        go_on(self, held);
-        if (!self->alive) {
-            return;
-        }
-    }
-    if (self->paused || self->back || self->leaving) {
-        return_ahead(self);
-        return;
-    }
-    while (self->report_count + 2 < QUEUE_REPORTS && !rendering(self) && in_proof(self) < 2 &&
-           (held = first_ahead(self)) != NULL) {
-        begin_frame(self, held);
     }
 }
 
@@ -482,9 +196,9 @@ static void lie(struct hand *self, json_t *body)
     int64_t claim = 1 + world_below((uint32_t)newest + 3);
     struct held of = { .claim = claim, .file = 0, .frame = 1 };
     if (json_array_size(reports) < QUEUE_REPORTS && world_chance(600)) {
-        json_t *report = new_report(claim, world_chance(500) ? "finished" : "returned");
+        json_t *report = work_new_report(claim, world_chance(500) ? "finished" : "returned");
         msg_set_int(report, "ms", 1);
-        msg_set(report, "files", files_of(&of));
+        msg_set(report, "files", work_files(&of));
         msg_set_str(report, "digest", "d");
         json_array_append_new(reports, report);
         oracle_lie(claim);
@@ -558,7 +272,7 @@ static void set_timer(struct hand *self)
     int64_t at_ms = self->waiting ? self->overdue_ms : world.now_ms + 1;
     for (size_t i = 0; i < self->held_count; i++) {
         const struct held *held = &self->held[i];
-        if (held->phase != PHASE_AHEAD && held->due_ms < at_ms && has_report_room(self)) {
+        if (held->phase != PHASE_AHEAD && held->due_ms < at_ms && work_has_room(self)) {
             at_ms = held->due_ms;
         }
     }
@@ -568,7 +282,7 @@ static void set_timer(struct hand *self)
 /* What there is to do and to say, now. */
 static void act(struct hand *self)
 {
-    work(self);
+    work_do(self);
     if (!self->alive) {
         return;
     }
@@ -635,7 +349,7 @@ static void hear_stale(struct hand *self, int64_t claim)
         if (held->kind == CLAIM_RENDER) {
             picture_give_up(held->file, held->frame, claim);
         }
-        drop_held(self, claim);
+        work_drop(self, claim);
     }
 }
 
@@ -692,8 +406,8 @@ static void hear_stops(struct hand *self, const json_t *stops)
     json_array_foreach(stops, index, item)
     {
         const struct held *held = find_held(self, json_integer_value(item));
-        if (held && has_report_room(self)) {
-            give_back(self, held);
+        if (held && work_has_room(self)) {
+            work_give_back(self, held);
         }
     }
 }
@@ -707,8 +421,8 @@ static void hear_orders(struct hand *self, const json_t *orders)
     self->leaving = self->leaving || drain[0] != '\0';
     hear_stops(self, msg_array_or_null(orders, "stop"));
     for (size_t i = self->held_count; strcmp(drain, "now") == 0 && i-- > 0;) {
-        if (has_report_room(self)) {
-            give_back(self, &self->held[i]);
+        if (work_has_room(self)) {
+            work_give_back(self, &self->held[i]);
         }
     }
 }
@@ -743,7 +457,7 @@ static void hear_answer(struct hand *self, const json_t *body)
 static void leave(struct hand *self)
 {
     TRACE("%s has left", self->name);
-    hand_kill((size_t)(self - hands));
+    hand_die(self);
 }
 
 void hand_hear(size_t index, int64_t connection, uint32_t request, const json_t *body)
@@ -779,7 +493,11 @@ void hand_hear(size_t index, int64_t connection, uint32_t request, const json_t 
 
 void hand_kill(size_t index)
 {
-    struct hand *self = &hands[index];
+    hand_die(&hands[index]);
+}
+
+void hand_die(struct hand *self)
+{
     if (!self->alive) {
         return;
     }
