@@ -191,6 +191,9 @@ static const struct message_field options_fields[] = {
     FIELD_OPT("order", FIELD_ORDER, 0),
     INT_OPT("attempts", 1, 1000),
     INT_OPT("placeholder_timeout_s", 1, 31536000),
+    INT_OPT("stall_s", 1, 604800),
+    INT_OPT("max_frame_time_s", 1, 604800),
+    INT_OPT("min_frame_time_ms", 0, 86400000),
     WORD_OPT("unbaked", unbaked_words),
     END,
 };
