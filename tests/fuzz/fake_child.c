@@ -192,6 +192,20 @@ int child_output(const child_t *self)
 void child_terminate(child_t *self, int number)
 {
     self->signal = number;
+    if (number == SIGKILL) {
+        fake_child_ends(SIGKILL << 1 | 1);
+    }
+}
+
+int child_wait(child_t *self, int timeout_ms, struct child_end *out)
+{
+    (void)timeout_ms;
+    return child_reap(self, out);
+}
+
+void child_release(child_t **self_p)
+{
+    child_destroy(self_p);
 }
 
 int child_reap(child_t *self, struct child_end *out)

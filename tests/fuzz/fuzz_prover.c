@@ -14,7 +14,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "worker/prover.h"
 
-enum { STEPS = 200 };
+enum { STEPS = 200, STALL_MS = 60000 };
 
 static prover_t *prover;
 static int64_t now_ms;
@@ -32,9 +32,10 @@ static void on_answer(void *ctx, const json_t *answer)
     FUZZ_CHECK(json_is_object(answer), "an answer that is no object");
 }
 
-static void on_died(void *ctx, const char *how)
+static void on_died(void *ctx, const char *how, bool hung)
 {
     (void)ctx;
+    (void)hung;
     FUZZ_CHECK(how && how[0], "it died of nothing");
     FUZZ_CHECK(!prover_running(prover), "dead, and still there");
 }
@@ -53,7 +54,7 @@ static void ask(void)
     }
     free(fake_child_heard());
     json_t *request = json_pack("{s:s, s:i}", "do", "look", "id", 7);
-    prover_ask(prover, &request, now_ms);
+    prover_ask(prover, &request, STALL_MS, now_ms);
     FUZZ_CHECK(!request, "the request was not taken");
 }
 
