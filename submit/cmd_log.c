@@ -3,9 +3,6 @@
  */
 
 #include <argp.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
@@ -16,6 +13,7 @@
 #include "submit/say.h"
 #include "submit/summary.h"
 #include "submit/target.h"
+#include "submit/text.h"
 
 enum { PARK_MS = 2000, PAGE = 500 };
 
@@ -51,19 +49,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* The time in the person's own zone; as it is if it cannot be read. */
-static void local_time(const char *utc, char out[32])
-{
-    struct tm when = { 0 };
-    const char *rest = strptime(utc, "%Y-%m-%dT%H:%M:%S", &when);
-    time_t seconds = timegm(&when);
-    struct tm local = { 0 };
-    if (!rest || !localtime_r(&seconds, &local) ||
-        strftime(out, 32, "%Y-%m-%d %H:%M:%S", &local) == 0) {
-        (void)snprintf(out, 32, "%s", utc); /* cut, it is for people */
-    }
-}
-
 /* time | EVENT | what, as in the log file. */
 static void print_event(const json_t *event)
 {
@@ -71,8 +56,7 @@ static void print_event(const json_t *event)
     const char *worker = objects_str(event, "worker");
     const char *text = objects_str(event, "text");
     int64_t job = objects_int(event, "job");
-    char when[32] = "";
-    local_time(objects_str(event, "time"), when);
+    CLEANUP(cleanup_free) char *when = text_time(objects_str(event, "time"), true);
     CLEANUP(cleanup_free)
     char *about_job = job > 0 ? alloc_format(" job %lld", (long long)job) : alloc_text("");
     CLEANUP(cleanup_free)

@@ -108,6 +108,21 @@ static void print_job(const json_t *job, const json_t *detail)
     }
 }
 
+/* Workers that leave the job to others, as it failed on them. */
+static void print_blocked(const json_t *detail)
+{
+    const json_t *blocked = json_object_get(detail, "blocked");
+    for (size_t i = 0; i < json_array_size(blocked); i++) {
+        const json_t *one = json_array_get(blocked, i);
+        const char *until = objects_str(one, "until");
+        CLEANUP(cleanup_free) char *when = text_time(until, false);
+        CLEANUP(cleanup_free)
+        char *line = alloc_format("%s leaves it to others: %s%s%s", objects_str(one, "worker"),
+                                  objects_str(one, "code"), *until ? ", until " : "", when);
+        print_field("blocked", line);
+    }
+}
+
 /* What it waits for or why it failed, and the way out. */
 static void print_trouble(const json_t *job, const json_t *detail)
 {
@@ -189,6 +204,7 @@ static int show(const struct arguments *arguments, talk_t *talk, int64_t number)
         say_json(line);
     } else {
         print_job(job, detail);
+        print_blocked(detail);
         print_trouble(job, detail);
     }
     return arguments->frames ? print_frames(talk, number, arguments->targets.json) : COMMAND_DONE;

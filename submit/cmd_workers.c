@@ -9,6 +9,7 @@
 #include "proto/cleanup.h"
 #include "submit/command.h"
 #include "submit/objects.h"
+#include "submit/progress.h"
 #include "submit/say.h"
 #include "submit/table.h"
 #include "submit/talk.h"
@@ -58,7 +59,7 @@ static void print_table(const json_t *workers)
         table_cell(table, alloc_text(objects_str(worker, "state")));
         table_cell(table, job > 0 ? alloc_format("%lld", (long long)job) : alloc_text("-"));
         table_cell(table, join(json_object_get(worker, "frames")));
-        table_cell(table, alloc_text(objects_str(worker, "phase")));
+        table_cell(table, progress_worker_phase(worker));
         table_cell(table, alloc_format("%lld", (long long)objects_int(worker, "done")));
         table_cell(table, join(json_object_get(worker, "blender")));
     }

@@ -68,9 +68,11 @@ json_t *objects_frame(const json_t *wire)
 
 json_t *objects_worker(const json_t *wire)
 {
-    static const char *const keys[] = { "worker", "device", "host",    "pid",  "state",
-                                        "job",    "frames", "blender", "done", NULL };
-    return pick("worker", wire, keys);
+    static const char *const keys[] = { "worker", "device",  "host", "pid",   "state",       "job",
+                                        "frames", "blender", "done", "error", "rests_until", NULL };
+    json_t *out = pick("worker", wire, keys);
+    pick_inside(out, "error", error_keys);
+    return out;
 }
 
 json_t *objects_event(const json_t *wire)

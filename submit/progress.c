@@ -209,7 +209,9 @@ static char *aside(const json_t *job)
 static char *state_text(const json_t *job, const struct progress_rate *rate)
 {
     CLEANUP(cleanup_free) char *broken = aside(job);
-    if (strcmp(objects_str(job, "state"), "active") != 0 || rate->left_ms < 0) {
+    bool waits =
+        *objects_str(json_object_get(job, "error"), "text") && objects_frames(job, "claimed") <= 0;
+    if (strcmp(objects_str(job, "state"), "active") != 0 || rate->left_ms < 0 || waits) {
         return alloc_format("%s%s", plain_state(job), broken);
     }
     CLEANUP(cleanup_free) char *duration = text_duration(rate->left_ms);
@@ -237,9 +239,22 @@ char *progress_job_line(const json_t *job, const struct progress_rate *rate, siz
     return text_width(line) > width ? text_fit(line, width, false) : alloc_text(line);
 }
 
+char *progress_worker_phase(const json_t *worker)
+{
+    const char *why = objects_str(json_object_get(worker, "error"), "text");
+    const char *until = objects_str(worker, "rests_until");
+    if (strcmp(objects_str(worker, "state"), "resting") != 0) {
+        return alloc_text(objects_str(worker, "phase"));
+    }
+    CLEANUP(cleanup_free) char *when = text_time(until, false);
+    return alloc_format("%s%s%s%s", *until ? "until " : "", when, *until && *why ? ": " : "", why);
+}
+
 char *progress_worker_line(const json_t *worker)
 {
-    const char *phase = objects_str(worker, "phase");
+    CLEANUP(cleanup_free) char *phase = progress_worker_phase(worker);
+    const char *state = objects_str(worker, "state");
+    bool resting = strcmp(state, "resting") == 0;
     const json_t *frames = json_object_get(worker, "frames");
     CLEANUP(cleanup_free)
     char *frame =
@@ -247,8 +262,8 @@ char *progress_worker_line(const json_t *worker)
             ? alloc_format("frame %lld", (long long)json_integer_value(json_array_get(frames, 0)))
             : alloc_text("");
     CLEANUP(cleanup_free) char *name = text_fit(objects_str(worker, "worker"), NAME_WIDTH, false);
-    return alloc_format("  %s %-12s %s", name, frame,
-                        *phase ? phase : objects_str(worker, "state"));
+    return alloc_format("  %s %-12s %s%s%s", name, frame, resting || !*phase ? state : "",
+                        resting && *phase ? " " : "", phase);
 }
 
 void progress_note(progress_t *self, const char *text)

@@ -42,6 +42,12 @@ char *progress_job_line(const json_t *job, const struct progress_rate *rate, siz
 /* "2 taken by somebody else", "" if none is. The caller frees it. */
 char *progress_taken(const json_t *job);
 
+/*
+ * What a worker does, for people: Blender's phase; until when it rests and why; "" where its state
+ * says it all. The caller frees it.
+ */
+char *progress_worker_phase(const json_t *worker);
+
 /* The line of one worker. The caller frees it. */
 char *progress_worker_line(const json_t *worker);
 

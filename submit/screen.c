@@ -220,7 +220,7 @@ static void put_events(screen_t *self, const struct screen_view *view)
         const json_t *event = json_array_get(view->events, i);
         const json_t *frame = json_object_get(event, "frame");
         const json_t *job = json_object_get(event, "job");
-        const char *when = objects_str(event, "time");
+        CLEANUP(cleanup_free) char *when = text_time(objects_str(event, "time"), false);
         CLEANUP(cleanup_free)
         char *of_job = json_is_integer(job)
                            ? alloc_format(" job %lld", (long long)json_integer_value(job))
@@ -230,9 +230,9 @@ static void put_events(screen_t *self, const struct screen_view *view)
                              ? alloc_format(" frame %lld", (long long)json_integer_value(frame))
                              : alloc_text("");
         CLEANUP(cleanup_free)
-        char *line = alloc_format("  %.8s  %-16s%s%s %s %s", strlen(when) > 11 ? when + 11 : when,
-                                  objects_str(event, "event"), of_job, of_frame,
-                                  objects_str(event, "worker"), objects_str(event, "text"));
+        char *line =
+            alloc_format("  %s  %-16s%s%s %s %s", when, objects_str(event, "event"), of_job,
+                         of_frame, objects_str(event, "worker"), objects_str(event, "text"));
         put_line(self, A_DIM, line);
     }
 }

@@ -66,11 +66,11 @@ enum term_colour term_state_colour(const char *state)
         const char *state;
         enum term_colour colour;
     } table[] = {
-        { "active", TERM_CYAN },     { "done", TERM_GREEN },     { "kept", TERM_GREEN },
-        { "failed", TERM_RED },      { "held", TERM_YELLOW },    { "paused", TERM_YELLOW },
-        { "cancelled", TERM_DIM },   { "rendering", TERM_CYAN }, { "claimed", TERM_CYAN },
-        { "taken", TERM_YELLOW },    { "lost", TERM_RED },       { "draining", TERM_YELLOW },
-        { "inspecting", TERM_BLUE }, { "opening", TERM_BLUE },
+        { "active", TERM_CYAN },     { "done", TERM_GREEN },      { "kept", TERM_GREEN },
+        { "failed", TERM_RED },      { "held", TERM_YELLOW },     { "paused", TERM_YELLOW },
+        { "cancelled", TERM_DIM },   { "rendering", TERM_CYAN },  { "claimed", TERM_CYAN },
+        { "taken", TERM_YELLOW },    { "resting", TERM_YELLOW },  { "lost", TERM_RED },
+        { "draining", TERM_YELLOW }, { "inspecting", TERM_BLUE }, { "opening", TERM_BLUE },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].state, state) == 0) {

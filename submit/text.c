@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 #include <wctype.h>
 
@@ -124,6 +125,19 @@ char *text_duration(int64_t ms)
         return alloc_format("%dm %02ds", (int)(ms / MINUTE_MS), (int)(ms % MINUTE_MS / SECOND_MS));
     }
     return alloc_format("%lldh %02dm", (long long)(ms / HOUR_MS), (int)(ms % HOUR_MS / MINUTE_MS));
+}
+
+char *text_time(const char *utc, bool dated)
+{
+    struct tm when = { 0 };
+    struct tm local = { 0 };
+    char out[32] = "";
+    const char *rest = strptime(utc, "%Y-%m-%dT%H:%M:%S", &when);
+    time_t seconds = timegm(&when);
+    bool known = rest && localtime_r(&seconds, &local) &&
+                 strftime(out, sizeof out, "%Y-%m-%d %H:%M:%S", &local) > 0;
+    size_t date_size = dated ? 0 : strlen("2026-11-22 ");
+    return alloc_text(known && strlen(out) > date_size ? out + date_size : utc);
 }
 
 char *text_bytes(int64_t bytes)

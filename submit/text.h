@@ -34,6 +34,12 @@ char *text_bar(double part, size_t width);
 /* "1h 04m", "3m 48s", "12 s", "0.4 s". The caller frees it. */
 char *text_duration(int64_t ms);
 
+/*
+ * An RFC 3339 time as "19:05:10" of the person's own zone, the date before it if dated is set; as
+ * it is if it cannot be read. The caller frees it.
+ */
+char *text_time(const char *utc, bool dated);
+
 /* "12.3 MiB". The caller frees it. */
 char *text_bytes(int64_t bytes);
 

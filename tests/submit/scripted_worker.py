@@ -2,7 +2,8 @@
 
 Words in the name of the .blend say what happens: `held` asks about pictures, `nocamera` fails at
 inspection, `warn` has a warning, `movie` a movie path, `bad2` fails at frame 2, `slow` waits
-before each frame until a file `go` lies beside the .blend. Words in the file DBLEND_HOME/script:
+before each frame until a file `go` lies beside the .blend, `full` has a full disk, `picky` fails
+at once on the device cpu:0. Words in the file DBLEND_HOME/script:
 `die` ends a worker with 1 at its start, `busy` with 4.
 """
 
@@ -213,6 +214,12 @@ class Worker:
 
     def render(self, claim, held):
         file = pathlib.Path(self.job["file"])
+        if "full" in file.name:
+            return self.end(claim, "error", code="disk-full", text=f"no room in {file.parent}",
+                            hint="make room", fatal=False)
+        if "picky" in file.name and self.device == "cpu:0":
+            return self.end(claim, "error", code="crashed", text="Blender crashed", hint="",
+                            fatal=False)
         if "slow" in file.name and not (file.parent / "go").exists():
             return
         frame, output = held["frame"], self.job["found"]["outputs"][0]

@@ -209,6 +209,31 @@ def test_the_whole_farm_is_paused(home):
     done(home, job)
 
 
+def test_worker_that_rests_says_why_and_until_when(home):
+    home.blend("full")
+    home.farm("cpu:0", workers=1)
+    job = number_of(home, "full.blend")
+    until(lambda: home.json("workers")[0]["state"] == "resting")
+    (worker,) = home.json("workers")
+    assert worker["error"]["code"] == "disk-full"
+    clock = worker["rests_until"][11:19]  # the tests' zone is UTC
+    assert f"until {clock}: no room in" in home.ok("workers")
+    assert "disk-full" in home.ok("show", job) or "no room" in home.ok("show", job)
+    assert "worker-resting" in home.ok("log")
+    assert "no room" in home.ok("list") or "rest" in home.ok("list")
+
+
+def test_worker_that_leaves_a_job_to_others_is_shown(home):
+    home.blend("slow picky")
+    home.farm()
+    job = number_of(home, "slow picky.blend")
+    until(lambda: "blocked" in home.ok("show", job))
+    assert "/cpu:0 leaves it to others: crashed" in home.ok("show", job)
+    assert "worker-blocked" in home.ok("log", job)
+    go(home)
+    done(home, job)
+
+
 def test_retry_of_what_is_done_puts_nothing_back(home):
     home.blend()
     home.farm()
@@ -247,7 +272,7 @@ def test_show_log_and_workers_have_their_lines(home):
     workers = home.json("workers")
     assert len(workers) == 2
     assert list(workers[0]) == ["type", "worker", "device", "host", "pid", "state", "job",
-                                "frames", "blender", "done"]
+                                "frames", "blender", "done", "error", "rests_until"]
     assert sum(worker["done"] for worker in workers) == 6
     assert "plain" in home.ok("list") and "cpu:0" in home.ok("workers")
     assert "frame 2" in home.ok("log", job)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -107,6 +108,19 @@ static void empty_tables_print_nothing(void **state)
     assert_int_equal(ftell(file), 0);
 }
 
+static void times_are_those_of_the_persons_zone(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("TZ", "CET-1", 1), 0);
+    tzset();
+    CLEANUP(cleanup_free) char *clock = text_time("2026-11-22T23:05:10.123Z", false);
+    CLEANUP(cleanup_free) char *dated = text_time("2026-11-22T23:05:10.123Z", true);
+    CLEANUP(cleanup_free) char *other = text_time("soon", false);
+    assert_string_equal(clock, "00:05:10");
+    assert_string_equal(dated, "2026-11-23 00:05:10");
+    assert_string_equal(other, "soon");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +132,7 @@ int main(void)
         cmocka_unit_test(shell_words_can_be_pasted),
         cmocka_unit_test(tables_align_by_columns),
         cmocka_unit_test(empty_tables_print_nothing),
+        cmocka_unit_test(times_are_those_of_the_persons_zone),
     };
     if (!setlocale(LC_CTYPE, "C.UTF-8")) {
         return 77;
