@@ -7,8 +7,8 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 
-/* Tries without a row before a table is given up: two for each row on a hundred bad pages. */
-enum { IN_VAIN_MOST = 10000, BEYOND = 100000 };
+/* Tries without a row before a table is given up: two for each row of some thirty bad pages. */
+enum { IN_VAIN_MOST = 3000, BEYOND = 100000 };
 
 /* One table on its way: its statements and how far it came. */
 struct table {
