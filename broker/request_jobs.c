@@ -303,26 +303,6 @@ json_t *request_retry_files(const struct request *request)
     return tasks_for(request, true, retry_needs);
 }
 
-/* Without the submitted bytes the job would render something else: a person decides. */
-static void pause_changed(const struct request *request, int64_t job)
-{
-    queue_t *queue = request->broker->queue;
-    struct job_view view;
-    if (queue_job(queue, request->now, job, &view) == 0) {
-        CLEANUP(cleanup_free)
-        char *text = alloc_format(
-            "%s: changed since it was submitted, and the submitted bytes "
-            "are gone",
-            view.file);
-        CLEANUP(cleanup_free)
-        char *hint = alloc_format("dblend resume %" PRId64
-                                  " --accept-change renders it as it is "
-                                  "now",
-                                  job);
-        (void)queue_pause_for(queue, request->now, job, "file-changed", text, hint);
-    }
-}
-
 static int retry_job(const struct request *request, int64_t job, struct queue_error *error)
 {
     queue_t *queue = request->broker->queue;
@@ -333,9 +313,34 @@ static int retry_job(const struct request *request, int64_t job, struct queue_er
     }
     int rc = queue_retry(queue, request->now, job, what, error);
     if (rc == QUEUE_OK && (result_is(result, "changed") || result_is(result, "missing"))) {
-        pause_changed(request, job);
+        /* without the submitted bytes it would render something else: a person decides */
+        (void)queue_pause_changed(queue, request->now, job);
     }
     return rc; /* where none can be kept the job does without */
+}
+
+/* What is put back is rendered as it was submitted: the kept file has to be there again. */
+static bool verify_needs(const struct request *request, const struct job_view *view)
+{
+    return queue_kept_gone(request->broker->queue, view->row->job);
+}
+
+json_t *request_verify_files(const struct request *request)
+{
+    bool requeue = msg_bool_or(request->body, "requeue", false);
+    return requeue ? tasks_for(request, true, verify_needs) : NULL;
+}
+
+static int verify_job(const struct request *request, int64_t job, struct queue_error *error)
+{
+    queue_t *queue = request->broker->queue;
+    const json_t *result = queue_kept_gone(queue, job) ? file_result(request, job) : NULL;
+    struct queue_verify how = {
+        .requeue = msg_bool_or(request->body, "requeue", false),
+        .kept = result_is(result, "kept") ? msg_str_or(result, "kept", NULL) : NULL,
+        .source_changed = result_is(result, "changed") || result_is(result, "missing"),
+    };
+    return queue_verify(queue, request->now, job, &how, error);
 }
 
 json_t *request_pause(const struct request *request)
@@ -361,6 +366,11 @@ json_t *request_remove(const struct request *request)
 json_t *request_retry(const struct request *request)
 {
     return for_each_job(request, retry_job);
+}
+
+json_t *request_verify(const struct request *request)
+{
+    return for_each_job(request, verify_job);
 }
 
 json_t *request_priority(const struct request *request)

@@ -24,6 +24,7 @@ static const struct request_type types[] = {
     { "CANCEL", REQUEST_CHANGE, 0, NULL, request_cancel, NULL },
     { "REMOVE", REQUEST_CHANGE, 0, NULL, request_remove, NULL },
     { "RETRY", REQUEST_CHANGE, 0, NULL, request_retry, request_retry_files },
+    { "VERIFY", REQUEST_CHANGE, 0, NULL, request_verify, request_verify_files },
     { "PRIORITY", REQUEST_CHANGE, 0, NULL, request_priority, NULL },
     { "ACCEPT", REQUEST_CHANGE, 0, NULL, request_accept, NULL },
     { "CLEAR", REQUEST_CHANGE, 0, NULL, request_clear, NULL },

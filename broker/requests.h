@@ -73,11 +73,13 @@ json_t *request_resume(const struct request *request);
 json_t *request_cancel(const struct request *request);
 json_t *request_remove(const struct request *request);
 json_t *request_retry(const struct request *request);
+json_t *request_verify(const struct request *request);
 json_t *request_priority(const struct request *request);
 json_t *request_accept(const struct request *request);
 json_t *request_clear(const struct request *request);
 json_t *request_resume_files(const struct request *request);
 json_t *request_retry_files(const struct request *request);
+json_t *request_verify_files(const struct request *request);
 
 /* request_read.c */
 json_t *request_list(const struct request *request);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "broker/sweep_talk.h"
 #include "proto/cleanup.h"
 #include "proto/frame_name.h"
 #include "proto/messages.h"
@@ -116,6 +117,7 @@ static int read_report(const json_t *item, struct queue_report *out)
         .found = lend(item, "found"),
         .questions = lend(item, "questions"),
     };
+    sweep_talk_report(item, out);
     int rc = report_what_parse(msg_str_or(item, "what", ""), &out->what);
     return rc < 0 ? WORKER_TALK_MALFORMED : WORKER_TALK_OK;
 }
@@ -263,6 +265,9 @@ static json_t *write_grant(const struct queue_grant *grant, queue_t *queue, stor
         if (about) {
             msg_set(item, "about", about);
         }
+    }
+    if (grant->kind == CLAIM_SWEEP) {
+        sweep_talk_grant(item, grant->claim, queue, store);
     }
     return item;
 }

@@ -50,6 +50,8 @@ void task_destroy(struct task **self_p)
         json_decref(self->about);
         json_decref(self->sighting);
         json_decref(self->known);
+        json_decref(self->live);
+        json_decref(self->look);
         json_decref(self->last_report);
         json_decref(self->paths);
         json_decref(self->found);

@@ -48,6 +48,8 @@ struct task {
     json_t *about;       /* owned reference: the job's description */
     json_t *sighting;    /* owned reference or NULL */
     json_t *known;       /* owned reference or NULL: ledger rows of the names */
+    json_t *live, *look; /* sweep: owned references or NULL, as granted */
+    bool ends;           /* sweep: the kept file goes, too */
     json_t *last_report; /* owned or NULL: sent when giving up is through */
     json_t *paths;       /* owned reference or NULL: temporary files, one a view */
     int64_t request;     /* id of the request to the prover that is under way; 0: none */

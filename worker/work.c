@@ -183,6 +183,9 @@ void work_grant(work_t *self, const json_t *grant, int64_t now_ms)
     task->again = msg_bool_or(grant, "again", false);
     task->sighting = json_incref(json_object_get(grant, "sighting"));
     task->known = json_incref(json_object_get(grant, "known"));
+    task->live = json_incref(json_object_get(grant, "live"));
+    task->look = json_incref(json_object_get(grant, "look"));
+    task->ends = msg_bool_or(grant, "ends", false);
     struct task **at = &self->tasks;
     while (*at) {
         at = &(*at)->next;

@@ -4,8 +4,6 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
-#include "proto/kept.h"
-#include "proto/log.h"
 #include "proto/messages.h"
 #include "proto/ranges.h"
 #include "worker/work_parts.h"
@@ -146,28 +144,10 @@ void inspect_prover_answer(work_t *self, struct task *task, const json_t *answer
     struct blender_end why = { .code = msg_str_or(answer, "code", "output-unwritable"),
                                .text = msg_str_or(answer, "text", ""),
                                .hint = msg_str_or(answer, "hint", "") };
-    if (error && task->kind == TASK_INSPECT) {
+    if (error) {
         work_fail(self, task, &why, true, now_ms);
     } else if (task->state == TASK_SURVEYING) {
         ask_about_pictures(task, answer);
         end_inspection(self, task);
-    } else if (task->state == TASK_SWEEPING) {
-        if (error) {
-            log_warning("sweep job %lld: %s: %s", (long long)task->job, why.code, why.text);
-        }
-        work_end(self, task, report_new(task->claim, "swept"));
     }
-}
-
-void sweep_begin(work_t *self, struct task *task, int64_t now_ms)
-{
-    const char *kept = msg_str_or(task->about, "kept", NULL);
-    const json_t *found = msg_map_or_null(task->about, "found");
-    const json_t *outputs = msg_array_or_null(found, "outputs");
-    CLEANUP(cleanup_free) char *cache = kept ? kept_cache_link(kept) : NULL;
-    json_t *request =
-        json_pack("{s:s, s:s?, s:s?, s:s, s:o}", "do", "sweep", "kept", kept, "cache_link", cache,
-                  "farm", self->farm, "outputs", outputs ? json_deep_copy(outputs) : json_array());
-    work_move(self, task, TASK_SWEEPING, now_ms);
-    work_ask(self, task, request);
 }

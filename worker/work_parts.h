@@ -4,8 +4,8 @@
 /*
  * work_parts - what the parts of worker/work share: work.c (claims, what next), work_told.c (what
  * the broker is told), work_open.c (the file of a job), work_frame.c (a frame), work_inspect.c
- * (inspections and sweeps), work_prover.c (what the prover answers, and its death), work_limits.c
- * (how long things may take)
+ * (inspections), work_sweep.c (sweeps), work_prover.c (what the prover answers, and its death),
+ * work_limits.c (how long things may take)
  */
 
 #include "worker/task.h"
@@ -119,6 +119,9 @@ json_t *limits_too_fast(const struct task *task);        /* a warning, NULL: it 
 void inspect_found(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
 void inspect_survey(work_t *self, struct task *task);
 void inspect_prover_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+
+/* work_sweep.c */
 void sweep_begin(work_t *self, struct task *task, int64_t now_ms);
+void sweep_answer(work_t *self, struct task *task, const json_t *answer);
 
 #endif

@@ -32,8 +32,10 @@ void work_prover_answer(work_t *self, const json_t *answer, int64_t now_ms)
     }
     if (task->kind == TASK_RENDER) {
         frame_prover_answer(self, task, answer, now_ms);
-    } else {
+    } else if (task->kind == TASK_INSPECT) {
         inspect_prover_answer(self, task, answer, now_ms);
+    } else {
+        sweep_answer(self, task, answer);
     }
 }
 
@@ -72,9 +74,6 @@ static void ask_again(work_t *self, struct task *task, const char *how, int64_t 
         if (task->state != TASK_SURVEYING) {
             work_move(self, task, TASK_NEW, now_ms);
         }
-    } else if (task->kind == TASK_SWEEP) {
-        log_warning("sweep job %lld: the prover ended (%s)", (long long)task->job, how);
-        work_end(self, task, report_new(task->claim, "swept"));
     } else {
         blame(self, task, how, now_ms);
     }

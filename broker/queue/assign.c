@@ -235,18 +235,6 @@ static bool grant_inspection(queue_t *self, struct queue_now now, struct worker 
     return true;
 }
 
-static bool grant_sweep(queue_t *self, struct queue_now now, struct worker *worker)
-{
-    if (self->sweep.count == 0 || !worker->class->kinds[CLAIM_SWEEP]) {
-        return false;
-    }
-    struct job *job = self->sweep.items[0];
-    claim_grant(self, worker, CLAIM_SWEEP, job, NULL);
-    job_changed(self, job);
-    job_review(self, now, job);
-    return true;
-}
-
 static int unnamed(const struct worker *worker)
 {
     int count = 0;
@@ -268,7 +256,7 @@ void assign_fill(queue_t *self, struct queue_now now, struct worker *worker)
         return;
     }
     while (wanted > 0 && worker->claim_count < CLAIMS_MAX &&
-           (grant_sweep(self, now, worker) || grant_inspection(self, now, worker))) {
+           (sweep_grant(self, now, worker, false) || grant_inspection(self, now, worker))) {
         wanted--;
         any = true;
     }
@@ -277,6 +265,10 @@ void assign_fill(queue_t *self, struct queue_now now, struct worker *worker)
         int granted = fill_render(self, now, worker, wanted);
         wanted -= granted;
         any = any || granted > 0;
+    }
+    if (wanted > 0 && worker->claim_count < CLAIMS_MAX && sweep_grant(self, now, worker, true)) {
+        wanted--;
+        any = true;
     }
     if (wanted > 0 && worker->claim_count < CLAIMS_MAX && !rest_on(worker)) {
         hungry(worker);
@@ -328,15 +320,22 @@ static void call_over(queue_t *self, struct job *job)
     }
 }
 
+/* Is there work for this class that is neither a frame nor waits for others? */
+static bool other_work(const queue_t *self, const struct class *class)
+{
+    bool leftovers = self->leftovers.count > 0 &&
+                     (class->device_kind == DEVICE_NONE || self->inspector_count == 0);
+    return (class->kinds[CLAIM_SWEEP] && (self->sweep.count > 0 || leftovers)) ||
+           (class->kinds[CLAIM_INSPECT] && self->inspect.count > 0);
+}
+
 static void serve_others(queue_t *self, struct queue_now now)
 {
     /* inspectors, and workers without claims, are all in the lists of the free */
     for (size_t i = 0; i < self->class_count; i++) {
         struct class *class = self->classes[i];
         size_t left = class->free_count;
-        while (left-- > 0 && class->free_count > 0 &&
-               (self->sweep.count > 0 || self->inspect.count > 0) &&
-               (class->kinds[CLAIM_SWEEP] || class->kinds[CLAIM_INSPECT])) {
+        while (left-- > 0 && class->free_count > 0 && other_work(self, class)) {
             assign_fill(self, now, LINK_ITEM(class->free.next, struct worker, hungry));
         }
     }

@@ -96,6 +96,7 @@ static void give_up_frame(queue_t *self, struct queue_now now, struct claim *cla
     const char *worker = who->name;
     bool lost = outcome == OUTCOME_LOST && claim->started;
     if (lost) {
+        job->sweeping.leftovers = true;
         frame->losses++;
         rows_try_add(rows_more(job, frame), worker);
     }
@@ -154,13 +155,9 @@ void claim_give_up(queue_t *self, struct queue_now now, struct claim *claim,
     } else if (claim->kind == CLAIM_INSPECT) {
         give_up_inspection(self, now, claim, outcome);
     } else {
-        job->row.claim_outcome = outcome;
-        claim_end(self, claim);
-        if (outcome == OUTCOME_LOST && ++job->row.sweeps >= SWEEPS_MAX) {
-            job_swept(self, now, job, "workers were lost while they looked over the output");
-            return;
-        }
-        job_changed(self, job);
+        sweep_failed(self, now, claim, outcome, "lost",
+                     "workers were lost while they looked over the output");
+        return; /* the job may be gone */
     }
     job_claim_ended(self, now, job);
 }

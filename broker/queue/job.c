@@ -84,6 +84,7 @@ void job_free(struct job **self_p)
         json_decref(job->row.error);
         json_decref(job->why);
         json_decref(job->open);
+        sweep_free(job);
         free(job);
         *self_p = NULL;
     }
@@ -321,6 +322,7 @@ void job_drop_found(queue_t *self, struct queue_now now, struct job *job)
     json_decref(job->row.found);
     job->row.found = NULL;
     job->counted = false;
+    sweep_anew(job);
     (void)job_from_spec(job, &text); /* was read before, so this cannot fail */
 }
 
@@ -385,6 +387,7 @@ void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_sta
     }
     if (to == JOB_ACTIVE) {
         struct job *elder;
+        job->sweeping.leftovers = job->sweeping.leftovers || job->row.active_order == 0;
         if (job->row.active_order == 0 || job->counts.by_state[FRAME_CLAIMED] == 0) {
             job->row.active_order = self->next_order++; /* with a live claim it never let go */
         }
@@ -430,9 +433,8 @@ void job_review(queue_t *self, struct queue_now now, struct job *job)
         job->row.sweep_due = true;
         job_changed(self, job);
     }
-    bool at_end = job_state_ended(state) || (state == JOB_ACTIVE && job_all_ended(job));
     member(&self->inspect, job, &job->inspectable, state == JOB_QUEUED && !job->live);
-    member(&self->sweep, job, &job->sweepable, job->row.sweep_due && at_end && job_live(job) == 0);
+    sweep_review(self, job);
     member(&self->ready, job, &job->ready,
            state == JOB_ACTIVE && !job->blocked_by && job->counts.by_state[FRAME_WAITING] > 0);
     if (job->ready || job->inspectable || job->sweepable) {
@@ -526,7 +528,7 @@ void job_delete(queue_t *self, struct job *job)
         taken_remove(self, frame);
     }
     member(&self->inspect, job, &job->inspectable, false);
-    member(&self->sweep, job, &job->sweepable, false);
+    sweep_unlist(self, job);
     member(&self->ready, job, &job->ready, false);
     list_remove(&self->all, job);
     map_remove(&self->jobs, job->row.job);
@@ -544,7 +546,7 @@ void job_set_priority(queue_t *self, struct queue_now now, struct job *job, int3
     json_decref(job->row.spec);
     job->row.spec = spec;
     member(&self->inspect, job, &job->inspectable, false); /* the lists are sorted by it */
-    member(&self->sweep, job, &job->sweepable, false);
+    sweep_unlist(self, job);
     member(&self->ready, job, &job->ready, false);
     job->priority = priority;
     job_changed(self, job);

@@ -70,6 +70,11 @@ static json_t *why_waits(queue_t *self, struct queue_now now, struct job *job)
                                      (long long)job->blocked_by),
                         "");
     }
+    const char *code = NULL;
+    char *text = sweep_why(self, job, &code);
+    if (text) {
+        return make_why(job, code, text, "");
+    }
     if (!job->ready || self->class_count == 0) {
         return NULL;
     }

@@ -65,6 +65,8 @@ static void free_lists(queue_t *self)
     free((void *)self->ready.items);
     free((void *)self->inspect.items);
     free((void *)self->sweep.items);
+    free((void *)self->leftovers.items);
+    free(self->sweep_live);
     free((void *)self->taken);
     map_clear(&self->jobs);
     map_clear(&self->claims);
@@ -130,6 +132,7 @@ static void forget_old(queue_t *self, struct queue_now now)
 void queue_turn(queue_t *self, struct queue_now now)
 {
     taken_turn(self, now);
+    sweep_turn(self, now);
     forget_old(self, now);
     block_turn(self, now);
     rest_turn(self, now);
@@ -153,6 +156,9 @@ int64_t queue_deadline(const queue_t *self, struct queue_now now)
     }
     if (self->taken_count > 0 && self->taken[0]->more->look_ms < deadline) {
         deadline = self->taken[0]->more->look_ms;
+    }
+    if (self->sweep_ms != 0 && self->sweep_ms < deadline) {
+        deadline = self->sweep_ms;
     }
     if (self->all.count > 0 && self->keep_check_ms < deadline) {
         deadline = self->keep_check_ms;

@@ -115,6 +115,9 @@ int queue_closed_next(queue_t *self, int64_t *session);
  * there is no such job. */
 json_t *queue_describe(queue_t *self, int64_t number, enum claim_kind kind);
 
+/* What the live claim of a sweep is to do, for its grant. QUEUE_EMPTY: it is none. */
+int queue_sweep(queue_t *self, int64_t number, struct queue_sweep *out);
+
 /* The peer cannot be reached (EHOSTUNREACH): the session is lost, its claims come back at once. */
 void queue_gone(queue_t *self, struct queue_now now, int64_t session);
 
@@ -183,6 +186,17 @@ int queue_retry(queue_t *self, struct queue_now now, int64_t number, enum queue_
 int queue_priority(queue_t *self, struct queue_now now, int64_t number, int32_t priority,
                    struct queue_error *error);
 
+struct queue_verify {
+    bool requeue;        /* put wrong frames back; an ended job goes on, as with retry */
+    const char *kept;    /* the kept file was made anew, or NULL */
+    bool source_changed; /* it could not be: the job pauses once frames were put back */
+};
+
+/* Look at the pictures of all done and kept frames again. What is wrong, and the end, are told by
+ * events. QUEUE_REFUSED: not inspected yet; or cancelled, and requeue. */
+int queue_verify(queue_t *self, struct queue_now now, int64_t number,
+                 const struct queue_verify *how, struct queue_error *error);
+
 /* Merge answering options into a held job. 0: no question is open any more (active, or queued for
  * another inspection). QUEUE_REFUSED: still held, error names the first open question; or it is
  * not held. */
@@ -205,6 +219,9 @@ int queue_pause_for(queue_t *self, struct queue_now now, int64_t number, const c
 
 /* One more warning of the job; none if it has it already. */
 void queue_warn(queue_t *self, int64_t number, const char *code, const char *text);
+
+/* The same because the .blend and the kept file are not what was submitted. */
+int queue_pause_changed(queue_t *self, struct queue_now now, int64_t number);
 
 /* QUEUE_NO_WORKER: no live worker of that name. */
 int queue_drain(queue_t *self, struct queue_now now, const char *name);

@@ -280,40 +280,18 @@ static void not_inspected(queue_t *self, struct queue_now now, struct claim *cla
     }
 }
 
-static void not_swept(queue_t *self, struct queue_now now, struct claim *claim,
-                      const struct queue_report *report)
-{
-    struct job *job = claim->job;
-    job->row.claim_outcome = OUTCOME_ERROR;
-    claim_end(self, claim);
-    if (++job->row.sweeps >= SWEEPS_MAX) {
-        job_swept(self, now, job, report->text ? report->text : report->code);
-        return;
-    }
-    job_changed(self, job);
-    job_claim_ended(self, now, job);
-}
-
-static void apply_sweep(queue_t *self, struct queue_now now, struct claim *claim,
-                        const struct queue_report *report)
-{
-    if (report->what == REPORT_SWEPT) {
-        struct job *job = claim->job;
-        job->row.claim_outcome = OUTCOME_SWEPT;
-        claim_end(self, claim);
-        job_swept(self, now, job, NULL);
-    } else {
-        not_swept(self, now, claim, report);
-    }
-}
-
 static void apply(queue_t *self, struct queue_now now, struct claim *claim,
                   const struct queue_report *report)
 {
     struct job *job = claim->job;
-    if (claim->kind == CLAIM_SWEEP) {
-        apply_sweep(self, now, claim, report);
+    if (claim->kind == CLAIM_SWEEP && report->what == REPORT_SWEPT) {
+        sweep_done(self, now, claim, report);
         return; /* the job may be gone */
+    }
+    if (claim->kind == CLAIM_SWEEP) {
+        sweep_failed(self, now, claim, OUTCOME_ERROR, report->code,
+                     report->text ? report->text : report->code);
+        return; /* the same */
     }
     if (report->what == REPORT_INSPECTED) {
         inspected(self, now, claim, report);

@@ -27,8 +27,8 @@ static const unsigned allowed[] = {
     [FRAME_WAITING] = TO(FRAME_CLAIMED) | TO(FRAME_CANCELLED),
     [FRAME_CLAIMED] = TO(FRAME_WAITING) | TO(FRAME_DONE) | TO(FRAME_KEPT) | TO(FRAME_TAKEN) |
                       TO(FRAME_FAILED) | TO(FRAME_CANCELLED),
-    [FRAME_DONE] = TO(FRAME_WAITING),
-    [FRAME_KEPT] = TO(FRAME_WAITING),
+    [FRAME_DONE] = TO(FRAME_WAITING) | TO(FRAME_FAILED),
+    [FRAME_KEPT] = TO(FRAME_WAITING) | TO(FRAME_FAILED),
     [FRAME_TAKEN] = TO(FRAME_WAITING) | TO(FRAME_CANCELLED),
     [FRAME_FAILED] = TO(FRAME_WAITING),
     [FRAME_CANCELLED] = TO(FRAME_WAITING),
@@ -52,6 +52,21 @@ static struct frame *at_rank(const struct job *job, int64_t rank)
 struct frame *rows_get(const struct job *job, int32_t number)
 {
     return at_rank(job, ranges_rank(&job->frames, number));
+}
+
+struct frame *rows_from(const struct job *job, int64_t *rank)
+{
+    for (size_t page = (size_t)*rank / PAGE_FRAMES; page < job->page_count; page++) {
+        size_t first = (size_t)*rank % PAGE_FRAMES;
+        for (size_t i = first; job->pages[page] && i < PAGE_FRAMES; i++) {
+            if (job->pages[page][i]) {
+                *rank = (int64_t)(page * PAGE_FRAMES + i);
+                return job->pages[page][i];
+            }
+        }
+        *rank = (int64_t)((page + 1) * PAGE_FRAMES);
+    }
+    return NULL;
 }
 
 /* A page stands for 256 frames: what is known of ten million waiting ones is a few hundred KiB. */
@@ -230,6 +245,8 @@ void frame_move(queue_t *self, struct job *job, struct frame *frame, enum frame_
     } else if (to == FRAME_TAKEN) {
         taken_add(self, frame);
     } else if (to == FRAME_DONE || to == FRAME_KEPT) {
+        job->sweeping.fresh = true;
+        job->sweeping.looked = false;
         rows_less(frame);
     }
     change_frame(self, job, frame, (int)from, proof);
@@ -239,6 +256,7 @@ void frame_reset(struct frame *frame)
 {
     frame->attempts = 0;
     frame->losses = 0;
+    frame->wrong = 0;
     if (frame->more) {
         json_decref(frame->more->error);
         frame->more->error = NULL;

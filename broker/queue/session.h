@@ -22,7 +22,9 @@ enum {
     QUEUE_GRANTS = 4,
     QUEUE_STALES = QUEUE_HOLDINGS + QUEUE_REPORTS,
     QUEUE_STOPS = 8,
-    QUEUE_BLENDERS = 32
+    QUEUE_BLENDERS = 32,
+    QUEUE_LOOKS = 256, /* frames of a sweep */
+    QUEUE_LIVE = 4096  /* claims that a sweep is told to live */
 };
 
 enum claim_phase {
@@ -80,6 +82,9 @@ struct queue_report {
     bool charge;       /* returned */
     json_t *found;     /* inspected */
     json_t *questions; /* inspected: array or NULL */
+    json_t *wrong;     /* swept: array of {frame, code, text} or NULL */
+    bool partly;       /* swept: last is the last frame that was looked at */
+    int32_t last;
 };
 
 struct queue_blender {
@@ -141,6 +146,16 @@ struct queue_grant {
     bool abandoned;
     struct frame_sighting sighting;
     bool about; /* inspect, sweep: the answer carries the job's description with the grant */
+};
+
+/* What a claim of kind sweep is to do, PROTOCOL.md 3.3. Borrowed until the next call of its kind.
+ */
+struct queue_sweep {
+    const int32_t *frames; /* to be looked at; none: leftovers are to be removed */
+    size_t frame_count;
+    const int64_t *live; /* claims, lowest first */
+    size_t live_count;
+    bool ends;
 };
 
 struct queue_settled {

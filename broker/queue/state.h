@@ -24,7 +24,7 @@ enum {
     FAILING_FAILURES = 4, /* running, over two jobs or more */
     VERDICTS_MAX = 16,
     PAUSE_LEVELS = 6,
-    SWEEPS_MAX = 3,
+    SWEEPS_MAX = 3, /* of the piece that ends a job */
     TIMES_KEPT = 63,
     RECENT_CLAIMS = 1 << 18 /* ended claims whose reports may still be repeated; power of two */
 };
@@ -116,6 +116,7 @@ struct frame {
     uint8_t state;
     uint8_t outcome;
     bool again;
+    uint8_t wrong; /* last looks running that found it wrong */
     int32_t attempts;
     int32_t losses;
     int64_t claim;
@@ -147,6 +148,36 @@ struct output_name {
     char *tail;
 };
 
+/* What a sweep is for; next_piece in sweep.c has their order. */
+enum sweep_kind {
+    SWEEP_NONE, /* of an older broker, or not wanted any more: what it says counts for nothing */
+    SWEEP_LEFTOVERS, /* what dead claims left is removed, while frames are rendered */
+    SWEEP_LOOK,      /* a piece of the last look */
+    SWEEP_VERIFY,    /* a piece of a look that a person asked for */
+    SWEEP_END        /* leftovers, and the kept file */
+};
+
+struct verify {
+    bool requeue;
+    bool source_changed; /* the submitted bytes are gone: the job pauses when it comes back */
+    int64_t at;          /* rank where it goes on */
+    int64_t looked, wrong;
+};
+
+/* What is to be looked over in a job's output. A restart forgets it and begins again; that it is
+ * due at the end is row.sweep_due. */
+struct sweeping {
+    bool leftovers;        /* somebody may have left some */
+    bool begun;            /* a pass of the last look is under way */
+    bool fresh;            /* a frame was finished since that pass began */
+    bool looked;           /* a pass found nothing wrong, and nothing was finished since */
+    int64_t at;            /* rank where the pass goes on */
+    struct verify *verify; /* NULL: nobody asked */
+    int32_t failures;      /* looks running that could not be */
+    int64_t again_ms;      /* nothing before; 0 = at once */
+    char *trouble;         /* why the last one could not be, or NULL */
+};
+
 struct job {
     struct job_row row;
     /* from spec and found */
@@ -176,7 +207,8 @@ struct job {
     size_t time_count; /* ever; the place of the next is time_count % TIMES_KEPT */
     int64_t median_ms; /* of times; -1 = none, -2 = to be computed */
     /* work */
-    struct claim *live;  /* its inspect or sweep claim */
+    struct claim *live; /* its inspect or sweep claim */
+    struct sweeping sweeping;
     struct link workers; /* of worker.on_job */
     size_t worker_count;
     struct link hungry;   /* of worker.hungry */
@@ -185,6 +217,7 @@ struct job {
     bool ready;            /* in queue.ready */
     bool inspectable;      /* in queue.inspect */
     bool sweepable;        /* in queue.sweep */
+    bool clearable;        /* in queue.leftovers */
     int64_t blocked_by;    /* job of the same file and scene on the same output; 0 = none */
     struct blocks *blocks; /* NULL for most: no worker has failed it */
     int32_t target;        /* Blender it would be rendered with; 0 = nobody has one */
@@ -205,6 +238,8 @@ struct claim {
     enum claim_phase phase;
     bool started;
     int64_t named_seq; /* the last SYNC that named it */
+    enum sweep_kind sweep;
+    int64_t from, to; /* of a look: ranks, the second is not part of it */
 };
 
 struct worker {
@@ -284,10 +319,14 @@ struct queue {
     bool paused;
     enum drain_order drain;
     struct map jobs;
-    struct job_list all;     /* every job, by age */
-    struct job_list ready;   /* active, not blocked, with waiting frames */
-    struct job_list inspect; /* queued */
-    struct job_list sweep;   /* output to be looked over, no claim live */
+    struct job_list all;       /* every job, by age */
+    struct job_list ready;     /* active, not blocked, with waiting frames */
+    struct job_list inspect;   /* queued */
+    struct job_list sweep;     /* output to be looked over, no claim live */
+    struct job_list leftovers; /* the same, but only for those who have nothing better to do */
+    int64_t sweep_ms;          /* when a look that failed is tried again; 0 = none waits */
+    int32_t sweep_frames[QUEUE_LOOKS];
+    int64_t *sweep_live;
     struct map claims;
     struct recent_claim *recent;
     struct map sessions;  /* session -> worker */
@@ -347,6 +386,8 @@ int64_t change_next_job(queue_t *self);
 /* ---- rows.c: the frames of a job ---- */
 struct frame *rows_get(const struct job *job, int32_t number);
 struct frame *rows_make(struct job *job, int32_t number);
+/* The first row at or after *rank, which becomes its rank. NULL = none. */
+struct frame *rows_from(const struct job *job, int64_t *rank);
 /* One row after the other, in no order; *at begins with {0}. NULL after the last. */
 struct rows_place {
     struct rows_slab *slab;
@@ -424,7 +465,32 @@ void job_swept(queue_t *self, struct queue_now now, struct job *job, const char 
 bool job_remove_if_idle(queue_t *self, struct job *job);
 void job_set_priority(queue_t *self, struct queue_now now, struct job *job, int32_t priority);
 
+/* ---- sweep.c ---- */
+/* Is a piece of work over its output due? For job_review. */
+void sweep_review(queue_t *self, struct job *job);
+void sweep_unlist(queue_t *self, struct job *job); /* until the next review */
+void sweep_free(struct job *job);
+/* Its frames are others now: looks begin anew. */
+void sweep_anew(struct job *job);
+/* Give this worker the first piece that is due; leftovers: of those that wait for the idle. */
+bool sweep_grant(queue_t *self, struct queue_now now, struct worker *worker, bool leftovers);
+void sweep_turn(queue_t *self, struct queue_now now);
+/* Why a job whose frames have ended does not end itself: the caller's, or NULL. */
+char *sweep_why(const queue_t *self, const struct job *job, const char **code);
+bool sweep_is_proven(const struct frame *frame);
+/* Is it in a look of this claim? What was claimed later has another proof by now. */
+bool sweep_looks_at(const struct frame *frame, int64_t claim);
+bool sweep_needless(const struct job *job); /* nothing is proven */
+
+/* ---- looked.c ---- */
+/* The end of a sweep's claim; the job may be gone then. */
+void sweep_done(queue_t *self, struct queue_now now, struct claim *claim,
+                const struct queue_report *report);
+void sweep_failed(queue_t *self, struct queue_now now, struct claim *claim,
+                  enum claim_outcome outcome, const char *code, const char *text);
+
 /* ---- submit.c, steer.c, same.c ---- */
+void job_retry(queue_t *self, struct queue_now now, struct job *job); /* one that has ended */
 void job_reread(queue_t *self, struct job *job); /* after its spec has changed */
 void job_forget(queue_t *self, struct queue_now now, struct job *job);
 int queue_say_no(struct queue_error *error, const char *code, const char *text, const char *hint);

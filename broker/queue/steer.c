@@ -81,6 +81,21 @@ int queue_pause_for(queue_t *self, struct queue_now now, int64_t number, const c
     return QUEUE_OK;
 }
 
+int queue_pause_changed(queue_t *self, struct queue_now now, int64_t number)
+{
+    const struct job *job = job_find(self, number);
+    if (!job) {
+        return QUEUE_NO_JOB;
+    }
+    CLEANUP(cleanup_free)
+    char *text = alloc_format(
+        "%s: changed since it was submitted, and the submitted bytes are gone", job->file);
+    CLEANUP(cleanup_free)
+    char *hint = alloc_format("dblend resume %lld --accept-change renders it as it is now",
+                              (long long)number);
+    return queue_pause_for(self, now, number, "file-changed", text, hint);
+}
+
 /* The job takes the file as it is now; what inspection found of the old one is worth nothing. */
 static void take_file(queue_t *self, struct queue_now now, struct job *job, json_t *file)
 {
@@ -244,7 +259,7 @@ static size_t retry_frames(queue_t *self, struct job *job, enum queue_retry what
     return count;
 }
 
-static void retry_job(queue_t *self, struct queue_now now, struct job *job)
+void job_retry(queue_t *self, struct queue_now now, struct job *job)
 {
     job->row.sweep_due = false;
     job->row.sweeps = 0;
@@ -280,7 +295,7 @@ int queue_retry(queue_t *self, struct queue_now now, int64_t number, enum queue_
         return QUEUE_SAME;
     }
     if (over) {
-        retry_job(self, now, job);
+        job_retry(self, now, job);
     }
     job_review(self, now, job);
     change_event(self, now, EVENT_JOB_RETRIED, event_of(job, NULL), NULL);

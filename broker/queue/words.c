@@ -51,7 +51,7 @@ static const char *const events[] = {
     "worker-started",   "worker-stopped", "worker-lost",     "worker-resting", "worker-blocked",
     "worker-unblocked", "render-started", "render-returned", "frame-started",  "frame-done",
     "frame-kept",       "frame-taken",    "frame-returned",  "frame-error",    "frame-failed",
-    "frame-cancelled",
+    "frame-cancelled",  "frame-wrong",    "job-verified",
 };
 _Static_assert(sizeof events / sizeof *events == EVENT_WORDS, "a word an event");
 

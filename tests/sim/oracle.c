@@ -78,6 +78,12 @@ void oracle_broker_ended(bool well)
     }
 }
 
+/* What a look found wrong last: it may be given again. */
+static struct {
+    int64_t job;
+    int32_t frame;
+} wrong;
+
 void oracle_allow(enum oracle_leave leave, int64_t job)
 {
     for (int64_t i = 0; i < ORACLE_JOBS; i++) {
@@ -224,7 +230,8 @@ static void check_frame(const struct change *change)
     }
     bool was_proven = from == FRAME_DONE || from == FRAME_KEPT;
     bool is_proven = row->state == FRAME_DONE || row->state == FRAME_KEPT;
-    if (was_proven && !is_proven && !oracle_allowed(LEAVE_RETRY, row->job)) {
+    bool found_wrong = wrong.job == row->job && wrong.frame == row->frame;
+    if (was_proven && !is_proven && !found_wrong && !oracle_allowed(LEAVE_RETRY, row->job)) {
         world_fail("job %" PRId64 " frame %d was %s and is given again", row->job, (int)row->frame,
                    frame_state_name(from));
     }
@@ -299,6 +306,12 @@ static void check_change(const struct change *change)
         return;
     case CHANGE_FRAME_PUT:
         check_frame(change);
+        return;
+    case CHANGE_EVENT:
+        if (change->as.event.word == EVENT_FRAME_WRONG) {
+            wrong.job = change->as.event.job;
+            wrong.frame = change->as.event.frame;
+        }
         return;
     default:
         return;

@@ -148,7 +148,10 @@ def test_a_sweep_removes_the_kept_file_and_nothing_else(broker, start_stand_in, 
     out.mkdir()
     (out / "frame_0001.png").write_bytes(b"a picture")
     start_stand_in("--device", "none")
-    claim = broker.give("sweep", about=about)
+    claim = broker.give("sweep", about=about, live=[], look=[], ends=False)
+    broker.until(lambda: broker.ended(claim))
+    assert os.path.exists(about["kept"])  # the job goes on
+    claim = broker.give("sweep", about=about, live=[], look=[], ends=True)
     broker.until(lambda: broker.ended(claim))
     assert broker.of(claim) == ["swept"]
     assert not os.path.exists(about["kept"]) and scene.exists()

@@ -108,7 +108,8 @@ static void write_frame(struct sim *self, const struct change *change)
     assert_int_equal(change->from, from);
     assert_true(from == to || frame_may_move(from, to));
     assert_true(!old || change->as.frame.claim >= old->claim);
-    assert_true(to == from || self->retrying || (from != FRAME_DONE && from != FRAME_KEPT));
+    assert_true(to == from || self->retrying || key == self->wrong ||
+                (from != FRAME_DONE && from != FRAME_KEPT));
     assert_true((to == FRAME_CLAIMED) == (change->as.frame.worker_id != NULL));
     assert_true((to == FRAME_CLAIMED) == (change->as.frame.outcome == OUTCOME_LIVE));
     struct frame_row *row = alloc_zero(1, sizeof *row);
@@ -200,6 +201,11 @@ static void commit(struct sim *self)
             break;
         case CHANGE_EVENT:
             self->events[self->event_count++ % SIM_EVENTS] = changes[i].as.event.word;
+            if (changes[i].as.event.word == EVENT_FRAME_WRONG) {
+                self->wrong = frame_key(changes[i].as.event.job, changes[i].as.event.frame);
+            }
+            (void)snprintf(self->text, sizeof self->text, "%s",
+                           changes[i].as.event.text ? changes[i].as.event.text : "");
             break;
         }
     }
@@ -385,6 +391,10 @@ int64_t sim_inspected(struct sim *self, const char *file, json_t *found, json_t 
     sim_report(inspector, held, REPORT_INSPECTED);
     inspector->reports[0].found = found;
     inspector->reports[0].questions = questions;
+    sim_step(self, inspector);
+    if (inspector->held_count > 0 && inspector->held[0].grant.kind == CLAIM_SWEEP) {
+        sim_report(inspector, 0, REPORT_SWEPT); /* what may lie there when a job begins */
+    }
     inspector->want = 0;
     inspector->leave = true;
     sim_step(self, inspector);
@@ -430,7 +440,7 @@ void sim_ready(struct sim *self, struct sim_worker *worker)
     int64_t replaced;
     ready.kinds[CLAIM_RENDER] = worker->kind != DEVICE_NONE;
     ready.kinds[CLAIM_INSPECT] = true;
-    ready.kinds[CLAIM_SWEEP] = true;
+    ready.kinds[CLAIM_SWEEP] = !worker->no_sweeps;
     for (size_t i = 0; i < 4 && (i == 0 || worker->versions[i]); i++) {
         const char *version = worker->versions[i] ? worker->versions[i] : "3.4.1";
         ready.blenders[ready.blender_count++] = (struct queue_blender){

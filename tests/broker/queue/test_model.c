@@ -22,6 +22,7 @@ struct model {
     size_t job_count;
     json_t *found[2];
     json_t *file;        /* for --accept-change */
+    json_t *wrong;       /* what a sweep may say */
     struct map accepted; /* claim of a `finished` that was accepted -> the model */
 };
 
@@ -126,6 +127,7 @@ static void end_claim(struct model *model, struct sim_worker *worker, size_t hel
         enum claim_kind kind = grant->kind;
         sim_report(worker, held, kind == CLAIM_INSPECT ? REPORT_INSPECTED : REPORT_SWEPT);
         worker->reports[worker->report_count - 1].found = model->found[next(model, 4) == 0];
+        worker->reports[worker->report_count - 1].wrong = next(model, 6) ? NULL : model->wrong;
     } else if (dice == 0) {
         sim_error(worker, held, grant->kind == CLAIM_RENDER ? some_code(model) : "crashed",
                   grant->kind == CLAIM_RENDER && next(model, 30) == 0);
@@ -195,7 +197,7 @@ static void steer(struct model *model)
     struct sim *sim = &model->sim;
     struct queue_error error;
     int64_t job = model->jobs[next(model, (uint32_t)model->job_count)];
-    switch (next(model, 15)) {
+    switch (next(model, 16)) {
     case 0:
         (void)queue_pause(sim->queue, sim->now, job, &error);
         break;
@@ -208,6 +210,10 @@ static void steer(struct model *model)
         break;
     case 13:
         (void)queue_retry(sim->queue, sim->now, job, RETRY_LOOK, &error);
+        break;
+    case 14:
+        (void)queue_verify(sim->queue, sim->now, job,
+                           &(struct queue_verify){ .requeue = next(model, 2) }, &error);
         break;
     case 3:
         (void)queue_cancel(sim->queue, sim->now, job, &error);
@@ -355,6 +361,9 @@ static void run(uint64_t seed)
     model.found[0] = sim_found(1, 40);
     model.found[1] = sim_found(5, 30); /* another frame list, now and then */
     model.file = json_pack("{s:s}", "hash", "bb");
+    model.wrong =
+        json_pack("[{s:i, s:s, s:s}, {s:i, s:s, s:s}]", "frame", 7, "code", "gone", "text",
+                  "/out/a_0007.png: no such file", "frame", 30, "code", "broken", "text", "");
     json_object_set_new(model.found[0], "ordered", json_boolean(seed % 5 == 0));
     for (size_t i = 0; i <= WORKERS; i++) {
         char name[16];
@@ -377,6 +386,7 @@ static void run(uint64_t seed)
     json_decref(model.found[0]);
     json_decref(model.found[1]);
     json_decref(model.file);
+    json_decref(model.wrong);
     sim_close(&model.sim);
     running = 0;
 }

@@ -415,7 +415,7 @@ static void go_on_goes_on_with_the_newest_same_job(void **state)
     assert_int_equal(sim_job(sim, job).row->state, JOB_ACTIVE);
     struct sim_worker *worker = sim_worker(sim, "h/1");
     sim_ready(sim, worker);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         (void)sim_get(sim, worker);
         sim_report(worker, 0, i < 2 ? REPORT_FINISHED : REPORT_SWEPT);
     }

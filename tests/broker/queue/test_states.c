@@ -9,7 +9,7 @@ static const char *const frame_moves[] = {
     "waiting claimed",   "claimed done",    "claimed waiting", "claimed failed",
     "claimed kept",      "claimed taken",   "taken waiting",   "waiting cancelled",
     "claimed cancelled", "taken cancelled", "failed waiting",  "cancelled waiting",
-    "done waiting",      "kept waiting",
+    "done waiting",      "kept waiting",    "done failed",     "kept failed",
 };
 
 static const char *const job_moves[] = {

@@ -1,4 +1,4 @@
-/* Pause, resume, cancel, remove, retry, sweep, and what is shown. */
+/* Pause, resume, cancel, remove, retry, and what is shown. */
 
 #include "sim.h"
 
@@ -47,46 +47,6 @@ static void render_all(struct sim *sim, struct sim_worker *worker)
         }
     }
     fail();
-}
-
-static void a_job_is_done_only_after_its_sweep(void **state)
-{
-    struct sim *sim = *state;
-    int64_t job = sim_active(sim, "/a", 1, 1, NULL);
-    struct sim_worker *worker = ready(sim, "h/1");
-    (void)sim_get(sim, worker);
-    sim_report(worker, 0, REPORT_FINISHED);
-    sim_step(sim, worker);
-    assert_int_equal(sim_job(sim, job).row->state, JOB_ACTIVE);
-    assert_int_equal(worker->held[0].grant.kind, CLAIM_SWEEP);
-    sim_restart(sim);
-    sim_step(sim, worker);
-    assert_int_equal(worker->held_count, 1);
-    sim_report(worker, 0, REPORT_SWEPT);
-    sim_step(sim, worker);
-    struct job_view view = sim_job(sim, job);
-    assert_int_equal(view.row->state, JOB_DONE);
-    assert_true(view.row->finished_at > 0);
-    assert_true(queue_kept_gone(sim->queue, job));
-    assert_int_equal(sim_events(sim, EVENT_JOB_DONE), 1);
-    assert_int_equal(sim_events(sim, EVENT_FRAME_DONE), 1);
-}
-
-static void a_sweep_that_fails_three_times_only_warns(void **state)
-{
-    struct sim *sim = *state;
-    int64_t job = sim_active(sim, "/a", 1, 1, NULL);
-    struct sim_worker *worker = ready(sim, "h/1");
-    (void)sim_get(sim, worker);
-    sim_report(worker, 0, REPORT_FINISHED);
-    for (int i = 0; i < 3; i++) {
-        sim_step(sim, worker);
-        assert_int_equal(worker->held[0].grant.kind, CLAIM_SWEEP);
-        sim_error(worker, 0, "output-unwritable", false);
-    }
-    sim_step(sim, worker);
-    assert_int_equal(sim_job(sim, job).row->state, JOB_DONE);
-    assert_int_equal(json_array_size(sim_job(sim, job).row->warnings), 1);
 }
 
 static void a_paused_job_gives_nothing_and_goes_on(void **state)
@@ -570,8 +530,6 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_job_is_done_only_after_its_sweep),
-        TEST(a_sweep_that_fails_three_times_only_warns),
         TEST(a_paused_job_gives_nothing_and_goes_on),
         TEST(a_pause_during_inspection_keeps_its_result),
         TEST(a_resume_during_inspection_waits_for_its_result),
