@@ -30,6 +30,7 @@ const struct command command_table[] = {
     { "resume", "let paused jobs or the farm go on", cmd_resume },
     { "cancel", "end jobs before they are done", cmd_cancel },
     { "retry", "put failed frames back", cmd_retry },
+    { "verify", "look at the pictures again: all there, all whole?", cmd_verify },
     { "priority", "let a job go before others", cmd_priority },
     { "accept", "answer the question of a held job", cmd_accept },
     { "clear", "forget the jobs that have ended", cmd_clear },

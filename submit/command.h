@@ -76,6 +76,7 @@ int cmd_resume(int argc, char **argv);
 int cmd_retry(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 int cmd_workers(int argc, char **argv);

@@ -69,6 +69,10 @@ _dblend_arguments()
         COMPREPLY=($(compgen -W "$(_dblend_jobs)" -- "$2"))
         [[ $2 && ! $2 =~ ^[0-9]+$ ]] && _dblend_files "$2"
         ;;
+    verify)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -W "$(_dblend_jobs)" -- "$2") $(compgen -d -- "$2"))
+        ;;
     drain) _dblend_drain ;;
     esac
 }
@@ -77,7 +81,7 @@ _dblend()
 {
     local current=$2 previous=$3 command=${COMP_WORDS[1]}
     local commands='render farm add remove list show watch wait log workers pause resume cancel
-        retry priority accept clear drain stop blender help'
+        retry verify priority accept clear drain stop blender help'
     local answers='--engine --allow-missing --trust-scripts --no-scripts --keep --overwrite
         --output --unbaked'
     local job="$answers --frames --scene --name --priority --order --again --render-folder
@@ -104,6 +108,7 @@ _dblend()
     log) options='--frame --follow --json' ;;
     resume) options='--accept-change --json' ;;
     retry) options='--all --json' ;;
+    verify) options='--requeue --json' ;;
     accept) options="$answers --json" ;;
     stop) options='--now --json' ;;
     watch) options= ;;

@@ -9,8 +9,8 @@ import pytest
 from clitools import ROOT, Terminal
 
 COMMANDS = ["render", "farm", "add", "remove", "list", "show", "watch", "wait", "log", "workers",
-            "pause", "resume", "cancel", "retry", "priority", "accept", "clear", "drain", "stop",
-            "blender"]
+            "pause", "resume", "cancel", "retry", "verify", "priority", "accept", "clear", "drain",
+            "stop", "blender"]
 OPTIONS = ["--frames", "--output", "--render-folder", "--scene", "--engine", "--samples",
            "--percentage", "--format", "--no-denoise", "--priority", "--overwrite",
            "--trust-scripts", "--order", "--attempts", "--placeholder-timeout", "--keep",
