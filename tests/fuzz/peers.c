@@ -475,12 +475,6 @@ static void take_grant(size_t worker, const json_t *grant)
 {
     struct worker *self = &workers[worker];
     int64_t claim = msg_int_or(grant, "claim", 0);
-    if (claim < CLAIMS) {
-        FUZZ_CHECK(owner[claim] == 0 || owner[claim] == (int)worker + 1,
-                   "claim %d is granted to worker %zu, and was to %d", (int)claim, worker,
-                   owner[claim] - 1);
-        owner[claim] = (int8_t)(worker + 1);
-    }
     for (size_t i = 0; i < self->held_count; i++) {
         if (self->held[i].claim == claim) {
             return; /* granted again */
@@ -501,10 +495,15 @@ static void forget_claim(struct worker *self, int64_t claim)
     }
 }
 
-static void settle(struct worker *self, const json_t *settled)
+static void settle(size_t worker, const json_t *settled)
 {
+    struct worker *self = &workers[worker];
     const char *what = msg_str_or(settled, "what", "");
     int64_t claim = msg_int_or(settled, "claim", 0);
+    FUZZ_CHECK(strcmp(msg_str_or(settled, "st", ""), "accepted") != 0 || claim >= CLAIMS ||
+                   owner[claim] == 0 || owner[claim] == (int)worker + 1,
+               "claim %d: a report of worker %zu is accepted, it was granted to %d", (int)claim,
+               worker, owner[claim] - 1);
     for (size_t i = json_array_size(self->reports); i-- > 0;) {
         const json_t *report = json_array_get(self->reports, i);
         if (msg_int_or(report, "claim", 0) == claim &&
@@ -523,7 +522,7 @@ static void take_answer(size_t worker, const json_t *answer)
     self->seen = msg_int_or(msg_map_or_null(answer, "orders"), "n", 0);
     json_array_foreach(json_object_get(answer, "settled"), index, item)
     {
-        settle(self, item);
+        settle(worker, item);
     }
     json_array_foreach(json_object_get(answer, "stale"), index, item)
     {
@@ -540,6 +539,23 @@ static void take_answer(size_t worker, const json_t *answer)
     self->job = job ? msg_int_or(job, "job", 0) : self->job;
 }
 
+/* Whether the answer arrives or not: what was granted to one is never another's. */
+static void note_grants(size_t worker, const json_t *answer)
+{
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach(json_object_get(answer, "grants"), index, item)
+    {
+        int64_t claim = msg_int_or(item, "claim", 0);
+        if (claim < CLAIMS) {
+            FUZZ_CHECK(owner[claim] == 0 || owner[claim] == (int)worker + 1,
+                       "claim %d is granted to worker %zu, and was to %d", (int)claim, worker,
+                       owner[claim] - 1);
+            owner[claim] = (int8_t)(worker + 1);
+        }
+    }
+}
+
 static int worker_answered(size_t worker, size_t number, const json_t *answer)
 {
     struct worker *self = &workers[worker];
@@ -548,6 +564,7 @@ static int worker_answered(size_t worker, size_t number, const json_t *answer)
     FUZZ_CHECK(strcmp(type, "REFUSED") == 0 || msg_int_or(answer, "seq", 0) == self->seq_of[number],
                "%s to seq %d says %d", type, (int)self->seq_of[number],
                (int)msg_int_or(answer, "seq", 0));
+    note_grants(worker, answer);
     if (self->losing || !is_last) {
         self->losing = false;
         return ENVELOPE_OK;

@@ -111,6 +111,7 @@ static void submitters_send_no_blobs(void **state)
     assert_int_equal(SHAPE(NULL, &envelope_submitter_limits, 4, 0, 200000), ENVELOPE_OK);
     envelope_close(&envelope);
     assert_int_equal(SHAPE(NULL, &envelope_submitter_limits, 4, 0, 10, 1), ENVELOPE_MALFORMED);
+    assert_int_equal(SHAPE(NULL, &envelope_submitter_limits, 4, 0, 10, 0), ENVELOPE_MALFORMED);
 }
 
 static void a_routing_id_of_the_peers_choice_is_dropped(void **state)

@@ -123,6 +123,7 @@ static void text_is_utf_8_without_nul(void **state)
     assert_int_equal(CHECK("\x81\xa1k\xa1\xff"), WIRE_TEXT);
     assert_int_equal(CHECK("\x81\xa1k\xa2\xc0\xaf"), WIRE_TEXT);         /* overlong */
     assert_int_equal(CHECK("\x81\xa1k\xa3\xe0\x80\xaf"), WIRE_TEXT);     /* overlong */
+    assert_int_equal(CHECK("\x81\xa1k\xa4\xf0\x8f\xbf\xbf"), WIRE_TEXT); /* overlong */
     assert_int_equal(CHECK("\x81\xa1k\xa3\xed\xa0\x80"), WIRE_TEXT);     /* surrogate */
     assert_int_equal(CHECK("\x81\xa1k\xa4\xf4\x90\x80\x80"), WIRE_TEXT); /* over U+10FFFF */
     assert_int_equal(CHECK("\x81\xa1k\xa2\xe2\x82"), WIRE_TEXT);         /* cut */
@@ -258,6 +259,17 @@ static void integers_take_their_shortest_form(void **state)
     json_decref(body);
 }
 
+static void a_body_may_be_as_large_as_the_limit(void **state)
+{
+    (void)state;
+    static const char body[] = "\x81\xa1k\xa3xyz";
+    struct wire_limits limits = wire_worker_limits;
+    limits.body_bytes = sizeof body - 1;
+    assert_int_equal(wire_check(body, sizeof body - 1, &limits), WIRE_OK);
+    limits.body_bytes--;
+    assert_int_equal(wire_check(body, sizeof body - 1, &limits), WIRE_TOO_LARGE);
+}
+
 static void only_maps_of_a_sane_depth_are_encoded(void **state)
 {
     (void)state;
@@ -271,6 +283,13 @@ static void only_maps_of_a_sane_depth_are_encoded(void **state)
     for (int i = 0; i < WIRE_DEPTH; i++) {
         deep = json_pack("{s:o}", "k", deep);
     }
+    assert_int_equal(wire_encode(deep, &data, &size), -E2BIG);
+    json_decref(deep);
+    deep = json_array();
+    for (int i = 0; i < WIRE_DEPTH - 1; i++) {
+        deep = json_pack("[o]", deep);
+    }
+    deep = json_pack("{s:o}", "k", deep);
     assert_int_equal(wire_encode(deep, &data, &size), -E2BIG);
     json_decref(deep);
     assert_null(data);
@@ -333,6 +352,7 @@ int main(void)
         cmocka_unit_test(a_map_has_at_most_256_keys),
         cmocka_unit_test(what_is_encoded_is_decoded_to_the_same),
         cmocka_unit_test(integers_take_their_shortest_form),
+        cmocka_unit_test(a_body_may_be_as_large_as_the_limit),
         cmocka_unit_test(only_maps_of_a_sane_depth_are_encoded),
         cmocka_unit_test(random_bytes_never_pass_the_scan_and_fail_the_decoder),
         cmocka_unit_test(every_outcome_has_a_name),
