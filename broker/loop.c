@@ -390,10 +390,7 @@ static int on_retry(zloop_t *zloop, int timer, void *arg)
     if (listen_all(self) != 0) {
         return -1;
     }
-    workers_answer(self->workers, now);
-    submitters_answer(self->submitters, now);
-    workers_lose(self->workers, now);
-    finish(self, false);
+    finish(self, false); /* the answers that waited go out with its own */
     return self->ending ? -1 : 0;
 }
 
