@@ -8,39 +8,18 @@
 #include <unistd.h>
 
 #include "proto/cleanup.h"
+#include "proto/process.h"
 
-enum { FIELD_UTIME = 14, FIELD_CSTIME = 17, FIELD_START = 22, TREE_MAX = 1024 };
-
-/* Numbers of /proc/PID/stat from one field to another, counted as proc(5) does. False: gone. */
-static bool stat_fields(pid_t pid, int first, int last, int64_t *out)
-{
-    char path[64];
-    char text[1024];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    CLEANUP(cleanup_file) FILE *file = fopen(path, "re");
-    if (!file || !fgets(text, sizeof text, file)) {
-        return false;
-    }
-    char *at = strrchr(text, ')'); /* the name before it may hold anything */
-    for (int i = 2; at && i < last; i++) {
-        at = strchr(at + 1, ' ');
-        if (at && i + 1 >= first) {
-            *out++ = strtoll(at + 1, NULL, 10);
-        }
-    }
-    return at != NULL;
-}
+enum { FIELD_UTIME = 14, FIELD_CSTIME = 17, TREE_MAX = 1024 };
 
 static int64_t cpu_ms_of(pid_t pid)
 {
-    int64_t ticks[FIELD_CSTIME - FIELD_UTIME + 1] = { 0 };
-    int64_t sum = 0;
-    if (stat_fields(pid, FIELD_UTIME, FIELD_CSTIME, ticks)) {
-        for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++) {
-            sum += ticks[i];
-        }
+    int64_t ticks = 0;
+    for (int field = FIELD_UTIME; field <= FIELD_CSTIME; field++) {
+        int64_t more = process_field(pid, field);
+        ticks += more > 0 ? more : 0;
     }
-    return sum * 1000 / sysconf(_SC_CLK_TCK);
+    return ticks * 1000 / sysconf(_SC_CLK_TCK);
 }
 
 /* Bytes that went through read and write, and those that came from or went to a disk. */
@@ -101,12 +80,6 @@ struct proc_use proc_tree_use(pid_t pid)
         add_below(&tree, tree.pids[i]);
     }
     return use;
-}
-
-int64_t proc_start(pid_t pid)
-{
-    int64_t start = -1;
-    return stat_fields(pid, FIELD_START, FIELD_START, &start) ? start : -1;
 }
 
 int64_t proc_rss_bytes(pid_t pid)

@@ -24,7 +24,4 @@ struct proc_use proc_tree_use(pid_t pid);
 /* Resident memory of a process, 0 when it is gone. */
 int64_t proc_rss_bytes(pid_t pid);
 
-/* When a process started, in clock ticks since boot (proc(5), starttime); -1 when it is gone. */
-int64_t proc_start(pid_t pid);
-
 #endif

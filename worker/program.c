@@ -13,11 +13,11 @@
 #include "proto/cleanup.h"
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/process.h"
 #include "proto/random.h"
 #include "worker/blender.h"
 #include "worker/link.h"
 #include "worker/pin.h"
-#include "worker/proc.h"
 #include "worker/program_parts.h"
 #include "worker/prover.h"
 #include "worker/session.h"
@@ -374,7 +374,7 @@ static void make_children(struct program *self)
     const struct prover_setup prover = {
         .script = setup->prove,
         .host = setup->host,
-        .start = proc_start(getpid()),
+        .start = process_start(getpid()),
         .env = self->pin.list,
         .pythons = setup->pythons,
     };
