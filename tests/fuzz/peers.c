@@ -210,7 +210,8 @@ static void add_report(struct worker *self, size_t index, uint8_t what, struct f
 /* A claim that it may not have: somebody else's, an old one, one that never was. */
 static void add_lie(struct worker *self, struct fuzz_bytes *bytes)
 {
-    json_t *report = report_of(1 + fuzz_byte(bytes), fuzz_byte(bytes), bytes);
+    uint8_t what = fuzz_byte(bytes);
+    json_t *report = report_of(1 + fuzz_byte(bytes) % 16, what, bytes);
     if (report && json_array_size(self->reports) < PEERS_REPORTS) {
         (void)json_array_append(self->reports, report);
     }
@@ -225,7 +226,7 @@ json_t *peers_sync(size_t worker, struct fuzz_bytes *bytes)
     for (size_t i = self->held_count; i-- > 0;) {
         add_report(self, i, fuzz_byte(bytes), bytes);
     }
-    if ((choice & 0xe0) == 0xe0) {
+    if ((choice & 0xe0) == 0x80) {
         add_lie(self, bytes);
     }
     self->seq += (choice & 0x30) == 0x30 ? 0 : 1;

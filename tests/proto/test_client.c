@@ -47,8 +47,14 @@ static const struct client_times times = {
 
 /*
  * A broker in a thread. Its script says what to do with each request in turn, a letter each:
- *   o answer OK (with "got": the request's type, "again": the same bytes as before)   e answer
- * ERROR   m answer no map v answer OK of version 2   d drop it   r restart the socket, then go on
+ *
+ *     o  answer OK, with "got": the request's type, "again": the same bytes as before, and
+ *        "sockets": of the client, so far
+ *     e  answer ERROR
+ *     m  answer no map
+ *     v  answer OK of version 2
+ *     d  drop it
+ *     r  restart the socket, then go on
  */
 static void broker(zsock_t *pipe, void *script)
 {
@@ -58,6 +64,8 @@ static void broker(zsock_t *pipe, void *script)
     CLEANUP(zpoller_destroy) zpoller_t *poller = zpoller_new(pipe, router, NULL);
     const char *step = script;
     CLEANUP(zchunk_destroy) zchunk_t *before = NULL;
+    struct envelope_address last = { { 0 }, { 0 } };
+    int sockets = 0;
     while (zpoller_wait(poller, -1) == router) {
         struct envelope envelope;
         if (envelope_recv(router, &envelope_submitter_limits, &envelope) != ENVELOPE_OK) {
@@ -72,6 +80,9 @@ static void broker(zsock_t *pipe, void *script)
         msg_set_bool(answer, "again",
                      before && zchunk_size(before) == size &&
                          memcmp(zchunk_data(before), bytes, size) == 0);
+        sockets += memcmp(last.peer, envelope.from.peer, sizeof last.peer) != 0;
+        last = envelope.from;
+        msg_set_int(answer, "sockets", sockets);
         zchunk_destroy(&before);
         before = zchunk_new(bytes, size);
         if (*step == 'e') {
@@ -207,10 +218,11 @@ static void a_change_is_asked_for_again_byte_for_byte(void **state)
     CLEANUP(cleanup_json) json_t *request = msg_new("CLEAR");
     client_add_key(request);
     CLEANUP(cleanup_json) json_t *answer = NULL;
-    /* more often than one socket is used for */
+    /* more often than one socket is trusted */
     assert_int_equal(client_ask(client, request, -1, &answer, NULL), CLIENT_OK);
     assert_string_equal(msg_str_or(answer, "got", ""), "CLEAR");
     assert_true(msg_bool_or(answer, "again", false));
+    assert_in_range(msg_int_or(answer, "sockets", 0), 2, 3);
 }
 
 static void a_broker_that_never_answers_is_none(void **state)
