@@ -28,6 +28,8 @@ enum {
     SILENT_MS = 600000,
     EVENTS_MAX = 200,
     MESSAGE_MS = 3000,
+    PRIORITY_MAX = 100,
+    PRIORITY_STEP = 5,
 };
 
 struct watch {
@@ -167,17 +169,17 @@ static void change(struct watch *self, const char *type, int64_t job, int64_t pr
     }
 }
 
-static const json_t *selected_job(struct watch *self, size_t *index)
+static json_t *selected_job(struct watch *self, size_t *index)
 {
     for (size_t i = 0; i < json_array_size(self->jobs); i++) {
-        const json_t *job = json_array_get(self->jobs, i);
+        json_t *job = json_array_get(self->jobs, i);
         if (objects_int(job, "job") == self->selected) {
             *index = i;
             return job;
         }
     }
     *index = 0;
-    const json_t *first = json_array_get(self->jobs, 0);
+    json_t *first = json_array_get(self->jobs, 0);
     self->selected = first ? objects_int(first, "job") : 0;
     return first;
 }
@@ -195,15 +197,23 @@ static void move_selection(struct watch *self, int step)
     }
 }
 
+/* The next key may come before the next look, so what is known of the job changes at once. */
+static void change_priority(struct watch *self, json_t *job, int64_t step)
+{
+    int64_t priority = objects_int(job, "priority") + step;
+    priority = priority < 0 ? 0 : priority > PRIORITY_MAX ? PRIORITY_MAX : priority;
+    change(self, "PRIORITY", objects_int(job, "job"), priority);
+    json_object_set_new(job, "priority", json_integer(priority));
+}
+
 static void change_selected(struct watch *self, int key)
 {
     size_t index = 0;
-    const json_t *job = selected_job(self, &index);
+    json_t *job = selected_job(self, &index);
     if (!job) {
         return;
     }
     int64_t number = objects_int(job, "job");
-    int64_t priority = objects_int(job, "priority");
     bool paused = strcmp(objects_str(job, "state"), "paused") == 0;
     switch (key) {
     case 'p':
@@ -213,10 +223,10 @@ static void change_selected(struct watch *self, int key)
         change(self, "RETRY", number, -1);
         break;
     case '+':
-        change(self, "PRIORITY", number, priority < 95 ? priority + 5 : 100);
+        change_priority(self, job, PRIORITY_STEP);
         break;
     case '-':
-        change(self, "PRIORITY", number, priority > 5 ? priority - 5 : 0);
+        change_priority(self, job, -PRIORITY_STEP);
         break;
     default:
         self->confirm = number;
@@ -238,7 +248,7 @@ static void take_key(struct watch *self, int key)
     switch (key) {
     case 'q':
     case 'Q':
-    case 27:
+    case SCREEN_ESCAPE:
         self->quit = true;
         break;
     case KEY_UP:

@@ -86,10 +86,28 @@ void screen_destroy(screen_t **self_p)
     }
 }
 
+/*
+ * The rest of a key that ncurses does not know for this terminal (ESC [ ... and a letter): its
+ * bytes are no keys of their own. An ESC alone has no rest.
+ */
+static bool swallow_sequence(void)
+{
+    int next = getch();
+    if (next != '[' && next != 'O') {
+        return next != ERR;
+    }
+    while ((next = getch()) != ERR && (next < '@' || next > '~')) {
+    }
+    return true;
+}
+
 int screen_key(screen_t *self)
 {
     (void)self; /* ncurses knows its own terminal */
     int key = getch();
+    if (key == SCREEN_ESCAPE && swallow_sequence()) {
+        return SCREEN_OTHER;
+    }
     return key == ERR ? -1 : key;
 }
 

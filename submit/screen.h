@@ -32,6 +32,11 @@ void screen_destroy(screen_t **self_p);
 
 void screen_draw(screen_t *self, const struct screen_view *view);
 
+enum screen_key {
+    SCREEN_OTHER = 0, /* a key that means nothing here */
+    SCREEN_ESCAPE = 27,
+};
+
 /* The next key that was typed (as of ncurses), -1 for none. Never waits. */
 int screen_key(screen_t *self);
 
