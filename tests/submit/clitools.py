@@ -209,5 +209,26 @@ class Terminal:
         return self.process.returncode
 
 
+def number_of(home, *words):
+    return int(home.ok("add", "-q", *words).split()[0])
+
+
+def frames_of(home, name="plain"):
+    return sorted(path.name for path in (home.work / name).glob("*.png"))
+
+
+def go(home):
+    (home.work / "go").touch()
+
+
+def begun(home, count):
+    """Wait until so many frames have been started, also while there is no broker yet."""
+    until(lambda: home.run("log", "--json").stdout.count('"frame-started"') >= count)
+
+
+def done(home, job):
+    assert home.run("wait", job, "--timeout", "30").returncode == 0
+
+
 if __name__ == "__main__":
     sys.exit("a module")
