@@ -14,7 +14,7 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
-#include "proto/random.h"
+#include "proto/process.h"
 
 #define EXTENSION ".blend"
 #define CACHE "blendcache_"
@@ -150,6 +150,14 @@ static int put_in_place(const char *path, const char *kept_path)
     return rc;
 }
 
+char *kept_making_path(const char *file)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+    (void)gethostname(host, sizeof host - 1); /* an empty name is a name */
+    return alloc_format("%.*s.dblend-%s-%d-%lld" EXTENSION, (int)folder_size(file), file, host,
+                        (int)getpid(), (long long)process_start(getpid()));
+}
+
 static int make_file(const char *file, const struct filehash_facts *facts, const char *kept_path)
 {
     CLEANUP(cleanup_fd) int from = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -160,10 +168,7 @@ static int make_file(const char *file, const struct filehash_facts *facts, const
     if (!is_as_said(&before, facts)) {
         return KEPT_CHANGED;
     }
-    char random[17];
-    random_hex(random, 16);
-    CLEANUP(cleanup_free)
-    char *path = alloc_format("%.*s.dblend-%s" EXTENSION, (int)folder_size(file), file, random);
+    CLEANUP(cleanup_free) char *path = kept_making_path(file);
     int rc = make_at(file, from, &before, path);
     if (rc != 0) {
         return rc;

@@ -28,6 +28,10 @@ int kept_make(const char *file, const struct filehash_facts *facts, const char *
 /* The path that kept_make would use. The caller frees it. */
 char *kept_path_of(const char *file, const char *hash, const char *farm_id);
 
+/* The path under which this process makes it, ".dblend-<host>-<pid>-<start time of pid>.blend": a
+ * prover's sweep removes what a process that is gone has left there. The caller frees it. */
+char *kept_making_path(const char *file);
+
 /* The path of the symlink of its blendcache_ folder, there or not. The caller frees it. */
 char *kept_cache_link(const char *kept_path);
 

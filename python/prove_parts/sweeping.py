@@ -9,6 +9,7 @@ from . import claims, last_look, looking, pictures, temps
 LIVE_MOST = 4096  # live claims that a sweep is told of; of later ones it knows nothing
 
 _NUMBER = re.compile(r"-?\d+")
+_MAKING = re.compile(r"\.dblend-(.*)-(\d+)-(\d+)\.blend")  # host, pid, its start time
 
 
 class Frames:
@@ -113,11 +114,27 @@ def _clear(request, me, held):
                            (request.get("kept"), lambda path: ".%s." % farm in path)):
         if path and is_right(path):
             _remove(path, problems)
+    if request.get("kept"):
+        for path in _half_made(os.path.dirname(request["kept"]), me):
+            _remove(path, problems)
     for output in request.get("outputs") or ():
         for stray in _strays(output, farm):
             if dead.is_dead(stray):
                 _clean(stray, me, dead, problems)
     return {"is": "swept", "warnings": problems}
+
+
+def _half_made(folder, me):
+    """What processes of this host that are gone left while they made a kept file (proto/kept.c)."""
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return
+    for name in names:
+        match = _MAKING.fullmatch(name)
+        if match and match.group(1) == me.host:
+            if temps.start_time(int(match.group(2))) != int(match.group(3)):
+                yield os.path.join(folder, name)
 
 
 class _Dead:

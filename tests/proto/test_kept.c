@@ -17,6 +17,7 @@
 #include "proto/cleanup.h"
 #include "proto/filehash.h"
 #include "proto/kept.h"
+#include "proto/process.h"
 #include "tests/proto/files.h"
 
 #define FARM "0123456789abcdef"
@@ -141,6 +142,19 @@ static void nothing_is_left_behind_but_the_kept_file(void **state)
     assert_int_equal(count, 4); /* with . and .. */
 }
 
+/* What a kill -9 leaves has this name, and a sweep reads it. */
+static void a_half_made_file_names_who_makes_it(void **state)
+{
+    char host[256] = "";
+    char wanted[400];
+    (void)state;
+    assert_int_equal(gethostname(host, sizeof host - 1), 0);
+    assert_true(snprintf(wanted, sizeof wanted, "/a folder/.dblend-%s-%d-%lld.blend", host,
+                         (int)getpid(), (long long)process_start(getpid())) > 0);
+    CLEANUP(cleanup_free) char *path = kept_making_path("/a folder/shot.blend");
+    assert_string_equal(path, wanted);
+}
+
 static void a_folder_that_is_gone_is_an_error_not_a_change(void **state)
 {
     (void)state;
@@ -190,6 +204,7 @@ int main(void)
         TEST(a_file_that_was_saved_since_is_not_kept),
         TEST(a_cache_folder_gets_a_link_under_the_kept_name),
         TEST(nothing_is_left_behind_but_the_kept_file),
+        TEST(a_half_made_file_names_who_makes_it),
         TEST(a_folder_that_is_gone_is_an_error_not_a_change),
         TEST(long_names_stay_within_what_a_folder_takes),
         TEST(a_name_without_blend_is_kept_whole),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from python_side import DIGEST, FARM, OTHER_DIGEST, REPO, names_in, picture
+from python_side import DIGEST, FARM, OTHER_DIGEST, REPO, names_in, picture, start_time
 
 sys.path.insert(0, str(REPO / "python"))
 
@@ -241,6 +241,21 @@ def test_a_sweep_removes_the_kept_file_and_the_link_to_its_caches(prover, out, t
     assert sweep(prover, out, kept=str(kept), cache_link=str(link)) == []
     assert not kept.exists() and not link.is_symlink()
     assert (tmp_path / "blendcache_shot").is_dir()
+
+
+def test_a_sweep_removes_kept_files_that_the_dead_began(prover, out, tmp_path):
+    host = "test-host"
+    me = f"{os.getpid()}-{start_time(os.getpid())}"
+    dead = tmp_path / f".dblend-{host}-{os.getpid()}-1.blend"  # its number is ours now
+    spared = [tmp_path / f".dblend-{host}-{me}.blend",
+              tmp_path / f".dblend-another-host-{os.getpid()}-1.blend",
+              tmp_path / f".dblend-{host}-{os.getpid()}-1.blend1"]
+    for path in [dead, *spared]:
+        path.write_text("half")
+    sweep(prover, out)
+    assert dead.exists(), "this job has no kept file"
+    sweep(prover, out, kept=str(tmp_path / f".shot.{FARM}.{'a' * 64}.blend"))
+    assert not dead.exists() and all(path.exists() for path in spared)
 
 
 def test_a_sweep_removes_nothing_that_does_not_look_like_ours(prover, out, tmp_path):
