@@ -163,8 +163,8 @@ int source_start(struct source_ask *ask, int fd)
     errand->ask = *ask;
     *ask = (struct source_ask){ .id = 0 };
     /* A descriptor of its own: a thread that hung must not write into a number used anew. */
-    errand->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (errand->fd < 0) {
+    errand->fd = dup(fd); /* in two steps: ThreadSanitizer follows dup, and only we fork */
+    if (errand->fd < 0 || fcntl(errand->fd, F_SETFD, FD_CLOEXEC) < 0) {
         rc = errno;
     } else {
         rc = pthread_create(&thread, NULL, run, errand); /* signals are blocked in all threads */
