@@ -2,7 +2,6 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
-#include "proto/log.h"
 #include "proto/messages.h"
 #include "worker/work_parts.h"
 
@@ -93,12 +92,7 @@ static void blame_disk(work_t *self, struct task *task, int64_t now_ms)
     struct blender_end why = { .code = "output-unwritable",
                                .text = text,
                                .hint = "look at that disk or its network" };
-    if (task->kind == TASK_SWEEP) {
-        log_warning("sweep job %lld: %s", (long long)task->job, text);
-        work_end(self, task, report_new(task->claim, "swept"));
-    } else {
-        work_fail(self, task, &why, false, now_ms);
-    }
+    work_fail(self, task, &why, false, now_ms);
 }
 
 /* With it the descriptor is lost that a frame is published by: what it held is `returned`, which

@@ -217,6 +217,20 @@ static void a_picture_that_kills_the_prover_is_an_attempt(void **state)
     assert_int_equal(bench->restarts, 0);
 }
 
+static void a_sweep_by_a_hung_prover_has_seen_nothing(void **state)
+{
+    struct bench *bench = *state;
+    json_t *given = json_pack("{s:i, s:s, s:i, s:O}", "claim", 2, "kind", "sweep", "job", 5,
+                              "about", bench->about);
+    work_grant(bench->work, given, 1);
+    json_decref(given);
+    (void)work_step(bench->work, 1);
+    assert_string_equal(bench_text_of(bench->asked, "do"), "sweep");
+    work_prover_died(bench->work, "signal 9", true, 5);
+    bench_expect_report(bench, 2, "error", "output-unwritable", "/a/out: the output folder does");
+    assert_true(work_empty(bench->work));
+}
+
 static void a_look_that_kills_each_prover_ends_as_an_error(void **state)
 {
     struct bench *bench = *state;
@@ -287,6 +301,7 @@ int main(void)
         BENCH(a_file_that_does_not_open_ends_its_blender),
         BENCH(nothing_is_wanted_while_blender_does_not_start),
         BENCH(a_picture_that_kills_the_prover_is_an_attempt),
+        BENCH(a_sweep_by_a_hung_prover_has_seen_nothing),
         BENCH(a_look_that_kills_each_prover_ends_as_an_error),
         BENCH(what_a_hung_prover_owes_is_an_unwritable_output),
         BENCH(blender_that_grew_is_ended_between_frames),
