@@ -65,9 +65,10 @@ static int stay(talk_t *talk, const json_t *devices, bool in_front, int ready)
         int number = supervise_signal(supervise);
         return number ? 128 + number : status;
     }
-    if (ready >= 0) {
+    supervise_await_workers(supervise);
+    if (ready >= 0 && supervise_level(supervise) == SUPERVISE_RUN) {
         (void)!write(ready, "r", 1); /* who waited for it is gone: no matter */
-    } else {
+    } else if (supervise_level(supervise) == SUPERVISE_RUN) {
         say_note("the farm runs on %zu device%s; `dblend add FILE' gives it work, Ctrl-C stops it",
                  json_array_size(devices), json_array_size(devices) == 1 ? "" : "s");
     }

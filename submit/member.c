@@ -14,6 +14,7 @@
 #include "submit/say.h"
 
 enum {
+    EXIT_FAULT = 1,       /* of a broker that never served: its ledger cannot be used */
     EXIT_UNUSABLE = 2,    /* usage: the same command would fail again */
     EXIT_BROKER_HELD = 3, /* another broker has the ledger */
     EXIT_DEVICE_HELD = 4, /* another worker has the device */
@@ -109,7 +110,9 @@ static enum member_end mourn(struct member *self, const struct child_end *end)
     CLEANUP(cleanup_free)
     char *words = self->log ? program_last_words(self->log, self->log_from) : NULL;
     bool by_itself = !end->signalled;
-    if (by_itself && end->code == EXIT_UNUSABLE) {
+    bool unusable = end->code == EXIT_UNUSABLE ||
+                    (end->code == EXIT_FAULT && self->kind == MEMBER_BROKER && !self->served);
+    if (by_itself && unusable) {
         say_error("%s cannot run: %s", title(self), words ? words : "wrong usage");
         self->deaths += 2; /* who waits for it need wait no longer */
         return MEMBER_UNFIT;

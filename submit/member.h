@@ -41,6 +41,7 @@ struct member {
     int64_t pause_ms; /* before the next start */
     int deaths;       /* in a row */
     off_t log_from;
+    bool served;    /* a broker that has listened: it can run here */
     bool told_held; /* the person knows that its device is held by another worker */
 };
 

@@ -24,6 +24,7 @@
 
 enum {
     BROKER_START_MS = 15000,
+    WORKERS_START_MS = 15000,
     ATTEND_MS = 50,         /* a stop order is answered at once, the rest is of no interest */
     LOOK_MS = 2000,         /* between two looks at what others started */
     NAMES_MAX = 4,          /* of devices, in a line */
@@ -215,11 +216,15 @@ static int await_broker(struct supervise *self)
         if (talk_wait_fd(self->talk, -1, 20) == CLIENT_INTERRUPTED) {
             return COMMAND_FAILED;
         }
+        if (!broker->child && broker->start_at_ms < 0) {
+            return COMMAND_FAILED; /* it cannot run, and has been told why */
+        }
         if (clock_mono_ms() > deadline_ms || broker->deaths > 1) {
             say_error("no broker comes up; see %s", broker->log ? broker->log : "above");
             return COMMAND_FAILED;
         }
     }
+    broker->served = broker->child != NULL;
     return COMMAND_DONE;
 }
 
@@ -369,6 +374,34 @@ size_t supervise_workers(const supervise_t *self)
         running += self->members[i]->child != NULL;
     }
     return running;
+}
+
+/* How many of our workers the broker does not know yet; 0 also where it does not say. */
+static size_t missing_workers(struct supervise *self)
+{
+    CLEANUP(cleanup_json) json_t *workers = NULL;
+    size_t missing = 0;
+    if (talk_workers(self->talk, &workers) != CLIENT_OK) {
+        return 0;
+    }
+    for (size_t i = 2; i < self->count; i++) {
+        bool known = !self->members[i]->child; /* it died: that was told */
+        for (size_t w = 0; !known && w < json_array_size(workers); w++) {
+            known = objects_int(json_array_get(workers, w), "pid") ==
+                    child_pid(self->members[i]->child);
+        }
+        missing += !known;
+    }
+    return missing;
+}
+
+void supervise_await_workers(supervise_t *self)
+{
+    int64_t deadline_ms = clock_mono_ms() + WORKERS_START_MS;
+    while (self->level == SUPERVISE_RUN && missing_workers(self) > 0 &&
+           clock_mono_ms() < deadline_ms) {
+        (void)talk_wait_fd(self->talk, -1, 50); /* a pause; what ends it is looked at */
+    }
 }
 
 /* Wait until no member from..to runs, or the time (-1: none) is over, or the level rises. */

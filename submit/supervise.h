@@ -53,6 +53,9 @@ enum supervise_level supervise_level(const supervise_t *self);
 /* The signal that raised the level first; 0: `dblend stop` did, or nothing. */
 int supervise_signal(const supervise_t *self);
 
+/* Wait until the workers that we started are at work, a while at the most, or the level rises. */
+void supervise_await_workers(supervise_t *self);
+
 /* How many of the workers that we started are still there. */
 size_t supervise_workers(const supervise_t *self);
 

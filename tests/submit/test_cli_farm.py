@@ -1,10 +1,12 @@
 """dblend farm and stop, with the real broker and scripted workers."""
 
+import contextlib
 import os
 import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -99,10 +101,25 @@ def test_detached_farm_is_ready_when_it_says_so(home):
     ended = home.run("farm", "--devices", "cpu/2", "--detach")
     assert ended.returncode == 0, ended.stderr
     assert "dblend stop" in ended.stderr
+    assert len(home.json("workers")) == 2
     home.blend()
     done(home, number_of(home, "plain.blend"))
     assert home.run("stop", "--now").returncode == 0
     until(lambda: not home.processes(), why="something is left")
+
+
+def test_broker_that_cannot_use_its_ledger_is_started_once(home):
+    home.blend()
+    home.ok("add", "plain.blend")
+    home.ok("stop")
+    with contextlib.closing(sqlite3.connect(home.home / "ledger.db")) as ledger:
+        ledger.execute("PRAGMA user_version = 9999")
+    for words in (["render", "plain.blend"], ["farm"], ["add", "plain.blend"]):
+        ended = home.run(*words)
+        assert ended.returncode == 1
+        assert "newer" in ended.stderr and "again" not in ended.stderr
+        assert words[0] == "farm" or len(ended.stderr.splitlines()) == 1
+    assert home.processes() == []
 
 
 def pending(pid, number):
