@@ -1,5 +1,6 @@
 /* files: a list of FILEs (--from) and what drag and drop puts around a name */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -47,7 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct files files = { 0 };
     FUZZ_CHECK(ftruncate(list_fd, 0) == 0 && pwrite(list_fd, data, size, 0) == (ssize_t)size,
                "the list cannot be written");
-    FUZZ_CHECK(files_add_list(&files, list_path) == 0, "a list that cannot be read");
+    int rc = files_add_list(&files, list_path);
+    /* inputs are shorter than the longest line; a byte 0 is in no name */
+    FUZZ_CHECK(rc == 0 || (rc == -ENAMETOOLONG && memchr(data, 0, size)),
+               "a list that cannot be read: %s", strerror(-rc));
     FUZZ_CHECK(files.count <= count_lines(data, size), "%zu names", files.count);
     for (size_t i = 0; i < files.count; i++) {
         check_clean(files.names[i]);
