@@ -485,6 +485,64 @@ def test_a_full_disk_acknowledges_nothing_and_goes_on_when_there_is_room(make_br
     assert [job["job"] for job in listed] == list(range(1, acknowledged + 2))
 
 
+def test_while_nothing_can_be_written_nothing_is_read(make_broker, small_disk):
+    """No turn overtakes one that is not on disk: what is asked meanwhile is not even looked at."""
+    broker = make_broker(home=small_disk / "home")
+    broker.log_path = small_disk.with_name("stderr")
+    broker.start("-v")
+    submitter = broker.submitter()
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    with pytest.raises(NoAnswer):
+        while True:
+            submitter.change("SUBMIT", seconds=1, again=True, jobs=[
+                spec_of(scene="x" * 3000, again=True)])
+    assert "nothing is given out" in broker.told()
+    waiting = broker.submitter()
+    with pytest.raises(NoAnswer):
+        waiting.ask("HELLO", seconds=0.5)
+    assert "request: HELLO" not in broker.told()
+    ballast.unlink()
+    assert waiting.receive()["t"] == "OK"
+    assert "request: HELLO" in broker.told()
+
+
+def test_a_broker_that_was_late_takes_nothing_away(make_broker, small_disk):
+    """One was stopped for longer than a lease, one could not write for so long: both let their
+    workers, who could not be heard, have the time again."""
+    brokers = [make_broker().start(), make_broker(home=small_disk / "home")]
+    brokers[1].log_path = small_disk.with_name("stderr")
+    brokers[1].start()
+    claims = []
+    for broker in brokers:
+        broker.submitter().submit(spec_of(frames=[1, 1, 1]))
+        worker = broker.worker()
+        worker.ready()
+        worker.inspect(found_of(1, 1))
+        claims.append((worker, worker.claim_of("render")))
+        worker.send(worker.sync_body())  # to be answered after a second
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    brokers[0].process.send_signal(signal.SIGSTOP)
+    writer = brokers[1].submitter()
+    with pytest.raises(NoAnswer):
+        while True:
+            writer.change("SUBMIT", seconds=1, jobs=[spec_of(scene="x" * 3000, again=True)])
+    time.sleep(16)  # a lease is what is to go by
+    ballast.unlink()
+    brokers[0].process.send_signal(signal.SIGCONT)
+    for broker, (worker, claim) in zip(brokers, claims):
+        submitter = broker.submitter()
+        end = time.monotonic() + 1.5  # nothing is to happen in this time
+        while time.monotonic() < end:
+            submitter.ask("HELLO")
+        assert "worker-lost" not in submitter.words()
+        worker.connect()
+        worker.finish(claim)
+        worker.sync()
+        assert submitter.states(1) == {1: "done"}
+
+
 def test_a_broker_killed_while_the_disk_is_full_has_kept_its_word(make_broker, small_disk):
     broker = make_broker(home=small_disk / "home")
     broker.log_path = small_disk.with_name("stderr")
