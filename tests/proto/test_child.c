@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,6 +324,54 @@ static void the_keeper_leaves_no_descendant(void **state)
     ends(child, false, 3);
 }
 
+static bool is_stopped(pid_t pid)
+{
+    char path[64];
+    char stat[256] = "";
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    CLEANUP(cleanup_file) FILE *file = fopen(path, "r");
+    const char *after_name = file && fgets(stat, sizeof stat, file) ? strrchr(stat, ')') : NULL;
+    return after_name && after_name[2] == 'T';
+}
+
+/* We are gone while the program is stopped (Ctrl-Z, a debugger): it still hears the TERM. */
+static void the_keeper_wakes_a_stopped_program_for_its_term(void **state)
+{
+    (void)state;
+    int ends_of[2];
+    assert_int_equal(pipe2(ends_of, O_CLOEXEC), 0);
+    pid_t worker = fork();
+    if (worker == 0) {
+        struct child_spec spec = {
+            .argv = SHELL("trap 'echo bye >&5; exit' TERM; echo $$ >&5; kill -STOP $$; "
+                          "while :; do sleep 0.01; done"),
+            .pass = &(struct child_pass){ ends_of[1], 5 },
+            .pass_count = 1,
+            .keeper = true,
+        };
+        child_t *child = NULL;
+        if (child_spawn(&spec, &child) != 0) {
+            _exit(1);
+        }
+        (void)pause();
+        _exit(0);
+    }
+    cleanup_fd(&ends_of[1]);
+    char text[16] = "";
+    assert_true(read(ends_of[0], text, sizeof text - 1) > 0);
+    pid_t pid = (pid_t)strtol(text, NULL, 10);
+    int64_t until_ms = clock_mono_ms() + 10000;
+    while (!is_stopped(pid) && clock_mono_ms() < until_ms) {
+        (void)sched_yield();
+    }
+    assert_true(is_stopped(pid));
+    assert_int_equal(kill(worker, SIGKILL), 0);
+    assert_int_equal(waitpid(worker, NULL, 0), worker);
+    read_all(ends_of[0], text, sizeof text);
+    assert_string_equal(text, "bye\n");
+    cleanup_fd(&ends_of[0]);
+}
+
 /*
  * A worker of ours starts a program and is killed: keeper, program and what the program started
  * go with it. The pipe is held by the program and its child only.
@@ -436,6 +485,7 @@ int main(void)
         cmocka_unit_test(destroying_a_running_child_ends_it),
         cmocka_unit_test(a_released_child_lives_on),
         cmocka_unit_test(the_keeper_leaves_no_descendant),
+        cmocka_unit_test(the_keeper_wakes_a_stopped_program_for_its_term),
         cmocka_unit_test(the_keeper_ends_everything_when_we_are_killed),
         cmocka_unit_test(the_program_dies_with_a_killed_keeper),
         cmocka_unit_test(a_lock_of_ours_does_not_live_on_in_the_keeper),

@@ -350,6 +350,9 @@ static void a_key_is_added_once(void **state)
     client_add_key(request);
     assert_true(json_equal(before, request));
     assert_int_equal(message_check(MESSAGE_FROM_SUBMITTER, request, NULL), MESSAGE_OK);
+    CLEANUP(cleanup_json) json_t *other = msg_new("CLEAR");
+    client_add_key(other);
+    assert_string_not_equal(msg_str_or(other, "key", ""), key);
 }
 
 static void listening_is_seen_without_asking(void **state)
