@@ -128,33 +128,41 @@ void block_fail(queue_t *self, struct queue_now now, struct job *job, const char
     }
 }
 
-/* Has another name said the same? Remembers what this one says. */
-static bool agreed(struct blocks *blocks, const char *name, const char *code)
+enum said { SAID_NEW, SAID_AGAIN, SAID_BY_ANOTHER };
+
+/* Was that said before? Remembers it. */
+static enum said said(struct blocks *blocks, const char *name, const char *code)
 {
     for (size_t i = 0; i < blocks->verdict_count; i++) {
         if (strcmp(blocks->verdicts[i].code, code) == 0) {
-            return blocks->verdicts[i].name != name;
+            return blocks->verdicts[i].name == name ? SAID_AGAIN : SAID_BY_ANOTHER;
         }
     }
     if (blocks->verdict_count < VERDICTS_MAX) {
         blocks->verdicts[blocks->verdict_count++] =
             (struct verdict){ .code = alloc_text(code), .name = name };
     }
-    return false;
+    return SAID_NEW;
 }
 
+/* One that rests is waited for, once: who was let in again meanwhile has the last word. */
 bool block_agree(queue_t *self, struct queue_now now, struct job *job, const char *name,
                  const char *code)
 {
-    if (agreed(blocks_of(job), name, code) || !fit_other(self, job, name, FIT_UNBLOCKED)) {
+    enum said before = said(blocks_of(job), name, code);
+    if (before == SAID_BY_ANOTHER) {
+        return true;
+    }
+    if (block_on(job, name)) {
+        return false; /* another frame that it held goes the same way */
+    }
+    if (!fit_other(self, job, name, before == SAID_AGAIN ? FIT_UNBLOCKED : FIT_LATER)) {
         return true;
     }
     struct block *block = make(job, name);
     block->failures++;
-    if (!block->on) {
-        put_on(self, now, job, block, code,
-               alloc_format("%s: every frame would fail; another worker tries", code));
-    }
+    put_on(self, now, job, block, code,
+           alloc_format("%s: every frame would fail; another worker tries", code));
     return false;
 }
 

@@ -152,8 +152,8 @@ void fit_bind(queue_t *self, struct job *job, const struct class *class)
 
 static bool is_one(queue_t *self, struct job *job, const struct worker *worker, enum fit_whom whom)
 {
-    return worker->class && worker->drain == DRAIN_NONE && !rest_on(worker) &&
-           fit_class_job(self, job, worker->class) &&
+    return worker->class && worker->drain == DRAIN_NONE &&
+           (whom == FIT_LATER || !rest_on(worker)) && fit_class_job(self, job, worker->class) &&
            (whom == FIT_THERE || !block_on(job, worker->name)) &&
            (whom != FIT_WILLING || worker->want > 0 || worker->claim_count > 0);
 }

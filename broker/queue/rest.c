@@ -55,6 +55,7 @@ void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
                  alloc_format("%s: %s; resting %lld s", why->code, text,
                               (long long)(standing->rest.until_ms - now.ms) / 1000));
     pause_grow(&standing->rest);
+    assign_stop_moving(worker);
     worker_touch(self, worker); /* it is to give back what it has not begun */
 }
 

@@ -526,6 +526,7 @@ int32_t fit_version(const char *text);
 enum fit_whom {
     FIT_THERE,     /* live, neither resting nor leaving */
     FIT_UNBLOCKED, /* and not blocked for the job */
+    FIT_LATER,     /* live and not blocked, but it may be resting */
     FIT_WILLING    /* and at work, or asking for some */
 };
 /* Does a worker of another name than this one (NULL: any) fit the job? Looks at one worker after

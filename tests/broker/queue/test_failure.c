@@ -94,6 +94,38 @@ static void a_worker_does_not_agree_with_itself(void **state)
     assert_int_equal(sim_events(sim, EVENT_WORKER_BLOCKED), 1);
 }
 
+static void one_that_rests_is_asked_when_it_comes_back(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 50, NULL);
+    struct sim_worker *first = trouble_ready(sim, "h/1");
+    struct sim_worker *second = trouble_ready(sim, "h/2");
+    trouble_fail(sim, second, "device-lost");
+    trouble_give_back(sim, second);
+    sim_pass(sim, 9000);
+    sim_step(sim, second);
+    trouble_fail(sim, first, "no-camera");
+    assert_int_equal(sim_job(sim, job).row->state, JOB_ACTIVE);
+    trouble_wait(sim, second, 1000);
+    trouble_fail(sim, second, "no-camera");
+    assert_int_equal(sim_job(sim, job).row->state, JOB_FAILED);
+}
+
+static void one_that_goes_on_resting_is_not_waited_for(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 50, NULL);
+    struct sim_worker *both[] = { trouble_ready(sim, "h/1"), trouble_ready(sim, "h/2"), NULL };
+    trouble_fail(sim, both[1], "device-lost");
+    trouble_give_back(sim, both[1]);
+    trouble_fail(sim, both[0], "no-camera");
+    trouble_give_back(sim, both[0]);
+    trouble_wait_all(sim, both, 5000);
+    assert_int_equal(both[0]->held_count, 1);
+    trouble_fail(sim, both[0], "no-camera");
+    assert_int_equal(sim_job(sim, job).row->state, JOB_FAILED);
+}
+
 static void without_agreement_the_last_one_stops_it(void **state)
 {
     struct sim *sim = *state;
@@ -208,6 +240,8 @@ int main(void)
         TEST(any_fatal_error_is_of_the_job),
         TEST(a_frame_done_between_is_no_agreement),
         TEST(a_worker_does_not_agree_with_itself),
+        TEST(one_that_rests_is_asked_when_it_comes_back),
+        TEST(one_that_goes_on_resting_is_not_waited_for),
         TEST(without_agreement_the_last_one_stops_it),
         TEST(one_that_ran_out_of_memory_says_who_tries_next),
         TEST(as_many_losses_as_attempts_end_a_frame),
