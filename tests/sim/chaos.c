@@ -6,6 +6,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/hand.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/picture.h"
 #include "tests/sim/world.h"
 
 #define CALM_MOST_MS (6LL * 3600 * 1000)
@@ -40,6 +41,7 @@ void chaos_open(void)
         .lie = draw(200),
         .people = draw(1000),
         .err = draw(300),
+        .harm = draw(100),
     };
     world.chaos_steps = CHAOS_STEPS + world_below(100);
     calm_since_ms = 0;
@@ -137,6 +139,13 @@ static void hurt_broker(void)
     }
 }
 
+static void hurt_pictures(void)
+{
+    if (world_chance(world.faults.harm)) {
+        picture_damage();
+    }
+}
+
 /* The faults are over: everything must come to its end now. */
 static void look_for_end(void)
 {
@@ -166,5 +175,6 @@ void chaos_wake(void)
     hurt_disk();
     hurt_hands();
     hurt_broker();
+    hurt_pictures();
     world_add(world.now_ms + 100 + world_below(1500), EVENT_CHAOS, 0, NULL);
 }

@@ -384,7 +384,8 @@ static void hear_grant(struct hand *self, const json_t *grant)
     }
     const json_t *sighting = msg_map_or_null(grant, "sighting");
     int64_t job = msg_int_or(grant, "job", 0);
-    self->held[self->held_count++] = (struct held){
+    struct held *held = &self->held[self->held_count++];
+    *held = (struct held){
         .claim = claim,
         .kind = kind,
         .phase = kind == CLAIM_INSPECT ? PHASE_INSPECTING
@@ -397,6 +398,12 @@ static void hear_grant(struct hand *self, const json_t *grant)
         .abandoned = sighting && msg_bool_or(sighting, "abandoned", false),
         .due_ms = world.now_ms + 10 + world_below(300),
     };
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach(msg_array_or_null(grant, "look"), index, item)
+    {
+        held->look[held->look_count++] = (int32_t)msg_int_or(item, "frame", 0);
+    }
 }
 
 static void hear_stops(struct hand *self, const json_t *stops)

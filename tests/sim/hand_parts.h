@@ -12,7 +12,7 @@
 #include "broker/queue/queue.h"
 #include "tests/sim/oracle_parts.h"
 
-enum { HELD_MOST = 8 };
+enum { HELD_MOST = 8, LOOK_MOST = 64 };
 
 struct held {
     int64_t claim;
@@ -21,6 +21,8 @@ struct held {
     int64_t job;
     int32_t frame;
     int file;
+    int32_t look[LOOK_MOST]; /* of a sweep: frames whose pictures it looks at */
+    size_t look_count;
     bool again;     /* render over what is there */
     bool abandoned; /* the broker says that what was seen is nobody's any more */
     int64_t due_ms; /* its phase is over */

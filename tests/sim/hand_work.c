@@ -143,13 +143,35 @@ static void end_frame(struct hand *self, const struct held *held)
     end_with(self, held, body);
 }
 
+/* Its prover may stop early, and then says how far it came. */
+static void sweep(struct hand *self, const struct held *held)
+{
+    json_t *body = work_new_report(held->claim, "swept");
+    json_t *wrong = json_array();
+    bool partly = !world.calm && held->look_count > 1 && world_chance(100);
+    size_t count = partly ? 1 + world_below((uint32_t)held->look_count - 1) : held->look_count;
+    for (size_t i = 0; i < count; i++) {
+        bool whole = picture_look_again(held->file, held->look[i]);
+        if (!whole || (!world.calm && world_chance(10))) {
+            json_array_append_new(wrong, json_pack("{s:i, s:s, s:s}", "frame", (int)held->look[i],
+                                                   "code", whole ? "changed" : "gone", "text",
+                                                   "as the simulation has it"));
+        }
+    }
+    if (partly) {
+        msg_set_int(body, "last", held->look[count - 1]);
+    }
+    msg_set(body, "wrong", wrong);
+    end_with(self, held, body);
+}
+
 static void end_other(struct hand *self, const struct held *held)
 {
     if (ends_badly(self, held)) {
         return;
     }
     if (held->kind == CLAIM_SWEEP) {
-        end_with(self, held, work_new_report(held->claim, "swept"));
+        sweep(self, held);
         return;
     }
     json_t *body = work_new_report(held->claim, "inspected");
@@ -170,6 +192,8 @@ static void go_on(struct hand *self, struct held *held)
         end_other(self, held);
     } else if (held->phase == PHASE_PROOF) {
         end_frame(self, held);
+    } else if (picture_trouble(held->file)) {
+        fail(self, held, picture_trouble(held->file), false);
     } else if (picture_poison(held->file, held->frame) == POISON_ERROR) {
         fail(self, held, "crashed", false);
     } else if (picture_poison(held->file, held->frame) == POISON_KILLS) {

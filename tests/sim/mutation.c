@@ -37,6 +37,9 @@ static const char *const words[] = {
     [MUTATION_SPLIT_TRANSACTION] = "split-transaction",
     [MUTATION_CHARGE_RETURNED] = "charge-returned",
     [MUTATION_FORGET_LAST_FRAME] = "forget-last-frame",
+    [MUTATION_NEVER_AGREE] = "never-agree",
+    [MUTATION_NEVER_REST] = "never-rest",
+    [MUTATION_IGNORE_LAST_LOOK] = "ignore-last-look",
 };
 _Static_assert(sizeof words / sizeof *words == MUTATIONS, "a name a mutation");
 
@@ -382,4 +385,85 @@ struct frame *__wrap_rows_next(queue_t *self, struct job *job, const struct work
 {
     bool last = job->counts.by_state[FRAME_WAITING] == 1;
     return MUTATED(FORGET_LAST_FRAME) && last ? NULL : __real_rows_next(self, job, worker);
+}
+
+/* ---- failures ---- */
+
+bool __wrap_block_agree(queue_t *self, struct queue_now now, struct job *job, const char *name,
+                        const char *code);
+bool __real_block_agree(queue_t *self, struct queue_now now, struct job *job, const char *name,
+                        const char *code);
+bool __wrap_block_agree(queue_t *self, struct queue_now now, struct job *job, const char *name,
+                        const char *code)
+{
+    bool agreed = __real_block_agree(self, now, job, name, code) && !MUTATED(NEVER_AGREE);
+    oracle_verdict(job->row.job, name, code, agreed);
+    return agreed;
+}
+
+bool __wrap_block_forget(queue_t *self, struct job *job);
+bool __real_block_forget(queue_t *self, struct job *job);
+bool __wrap_block_forget(queue_t *self, struct job *job)
+{
+    oracle_forget_verdicts(job->row.job);
+    return __real_block_forget(self, job);
+}
+
+void __wrap_block_done(queue_t *self, struct queue_now now, struct job *job, const char *name);
+void __real_block_done(queue_t *self, struct queue_now now, struct job *job, const char *name);
+void __wrap_block_done(queue_t *self, struct queue_now now, struct job *job, const char *name)
+{
+    oracle_forget_verdicts(job->row.job);
+    __real_block_done(self, now, job, name);
+}
+
+bool __wrap_rest_on(const struct worker *worker);
+bool __real_rest_on(const struct worker *worker);
+bool __wrap_rest_on(const struct worker *worker)
+{
+    return __real_rest_on(worker) && !MUTATED(NEVER_REST);
+}
+
+/* Whoever gets a frame may have it. */
+static void check_may_have(const queue_t *self, const struct worker *worker, const struct job *job)
+{
+    if (__real_rest_on(worker)) {
+        world_fail("%s rests and is given a frame of job %d", worker->name, (int)job->row.job);
+    }
+    if (block_on(job, worker->name)) {
+        world_fail("%s is blocked for job %d and is given a frame of it", worker->name,
+                   (int)job->row.job);
+    }
+    if (self->paused || worker->drain != DRAIN_NONE || job->row.state != JOB_ACTIVE ||
+        job->row.stopped || job->blocked_by != 0) {
+        world_fail("a frame of job %d is given to %s, and must not be", (int)job->row.job,
+                   worker->name);
+    }
+}
+
+struct claim *__wrap_claim_grant(queue_t *self, struct worker *worker, enum claim_kind kind,
+                                 struct job *job, struct frame *frame);
+struct claim *__real_claim_grant(queue_t *self, struct worker *worker, enum claim_kind kind,
+                                 struct job *job, struct frame *frame);
+struct claim *__wrap_claim_grant(queue_t *self, struct worker *worker, enum claim_kind kind,
+                                 struct job *job, struct frame *frame)
+{
+    if (kind == CLAIM_RENDER && !disk_dead()) {
+        check_may_have(self, worker, job);
+    }
+    return __real_claim_grant(self, worker, kind, job, frame);
+}
+
+void __wrap_sweep_done(queue_t *self, struct queue_now now, struct claim *claim,
+                       const struct queue_report *given);
+void __real_sweep_done(queue_t *self, struct queue_now now, struct claim *claim,
+                       const struct queue_report *report);
+void __wrap_sweep_done(queue_t *self, struct queue_now now, struct claim *claim,
+                       const struct queue_report *given)
+{
+    struct queue_report report = *given;
+    if (MUTATED(IGNORE_LAST_LOOK)) {
+        report.wrong = NULL;
+    }
+    __real_sweep_done(self, now, claim, &report);
 }

@@ -15,6 +15,7 @@
 #include "tests/sim/ledger.h"
 #include "tests/sim/mutation.h"
 #include "tests/sim/oracle_parts.h"
+#include "tests/sim/picture.h"
 #include "tests/sim/world.h"
 
 enum { HEARD = 64, LEASE_MS = 15000 };
@@ -66,6 +67,7 @@ void oracle_close(void)
 
 void oracle_broker_starts(void)
 {
+    oracle_forget_all_verdicts();
     started_at_ms = world.now_ms;
     ledger_expect_load();
     oracle_figures.restarts++;
@@ -263,6 +265,18 @@ static void check_new_job(const struct job_row *row)
     }
 }
 
+/* A job never ends done with a frame missing or broken. */
+static void check_done(const struct job_row *row)
+{
+    int file = picture_file_of(msg_str_or(row->spec, "file", "/files/a"));
+    for (int32_t i = 1; i < ORACLE_FRAMES; i++) {
+        if (ledger_frame(row->job, i) && !picture_is_promised(file, i)) {
+            world_fail("job %" PRId64 " is done, and the picture of frame %d is not there",
+                       row->job, (int)i);
+        }
+    }
+}
+
 static void check_job(const struct change *change)
 {
     const struct job_row *row = &change->as.job;
@@ -277,6 +291,9 @@ static void check_job(const struct change *change)
     if (change->from != (int)from || (from != row->state && !job_may_move(from, row->state))) {
         world_fail("job %" PRId64 ": %s -> %s", row->job, job_state_name(from),
                    job_state_name(row->state));
+    }
+    if (row->state == JOB_DONE && from != JOB_DONE) {
+        check_done(row);
     }
     if (row->claim_outcome == OUTCOME_LIVE) {
         check_grant(row->claim, row->job, EVENT_NO_FRAME, row->worker_id);

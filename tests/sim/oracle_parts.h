@@ -39,6 +39,11 @@ int mutation_load_frame(queue_t *self, const struct frame_row *row, const char *
 /* The queue ends, and with it the names in its changes. */
 void mutation_queue_ends(void);
 
+/* A worker says that every frame of the job would fail; what the broker makes of it. */
+void oracle_verdict(int64_t job, const char *name, const char *code, bool agreed);
+void oracle_forget_verdicts(int64_t job);
+void oracle_forget_all_verdicts(void);
+
 /* The broker has heard a worker; or found its connection closed. */
 void oracle_heard(const char *worker_id);
 void oracle_gone(const char *worker_id);

@@ -169,6 +169,16 @@ static json_t *priority(int64_t job)
     return body;
 }
 
+static json_t *verify(int64_t job)
+{
+    json_t *body = of_jobs("VERIFY", job);
+    if (world_chance(500)) {
+        msg_set_bool(body, "requeue", true);
+        oracle_allow(LEAVE_RETRY, job);
+    }
+    return body;
+}
+
 static json_t *drain(void)
 {
     json_t *body = change("DRAIN");
@@ -224,7 +234,7 @@ static json_t *anything(void)
     if (newest_job == 0 || (submitted < JOBS_MOST && world_chance(200))) {
         return submit();
     }
-    switch (world_below(13)) {
+    switch (world_below(14)) {
     case 0:
     case 1:
         return of_jobs("PAUSE", job);
@@ -244,6 +254,8 @@ static json_t *anything(void)
         return accept(job);
     case 10:
         return seldom(job);
+    case 11:
+        return verify(job);
     default:
         return look(job);
     }

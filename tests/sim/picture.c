@@ -11,6 +11,8 @@ struct picture {
     int64_t temporary;      /* claim whose temporary file is there; 0: none */
     int64_t taken_until_ms; /* somebody else writes it until then */
     bool left;              /* and leaves it as it is */
+    int64_t looked_step;    /* the last look at it; a step of the world */
+    int64_t damaged_step;
     enum picture_poison poison;
 };
 
@@ -22,8 +24,11 @@ struct shape {
 int64_t picture_twice;
 int64_t picture_published;
 
+static const char *const files[PICTURE_FILES] = { "/files/a.blend", "/files/b.blend",
+                                                  "/files/c.blend" };
 static struct picture pictures[PICTURE_FILES][ORACLE_FRAMES];
 static struct shape shapes[PICTURE_FILES][2];
+static const char *troubles[PICTURE_FILES];
 
 void picture_open(void)
 {
@@ -32,6 +37,7 @@ void picture_open(void)
         int32_t start = 1 + (int32_t)world_below(5);
         int32_t count = 1 + (int32_t)world_below(world_chance(100) ? 40 : 9);
         bool ordered = world_chance(120);
+        troubles[file] = world.faults.err > 0 && world_chance(60) ? "no-camera" : NULL;
         shapes[file][0] = (struct shape){ start, start + count - 1, ordered };
         shapes[file][1] = (struct shape){ start + (int32_t)world_below(2), start + count, ordered };
         for (int frame = 0; frame < ORACLE_FRAMES; frame++) {
@@ -93,18 +99,41 @@ void picture_give_up(int file, int32_t frame, int64_t claim)
     }
 }
 
-bool picture_whole(int file, int32_t frame)
+bool picture_look_again(int file, int32_t frame)
 {
+    pictures[file][frame].looked_step = world.steps;
     return pictures[file][frame].whole;
+}
+
+void picture_damage(void)
+{
+    int file = (int)world_below(PICTURE_FILES);
+    for (int frame = 0; frame < ORACLE_FRAMES; frame++) {
+        struct picture *picture = &pictures[file][frame];
+        if (picture->whole && world_chance(300)) {
+            TRACE("the picture of %s frame %d is harmed", files[file], frame);
+            picture->whole = false;
+            picture->damaged_step = world.steps;
+        }
+    }
+}
+
+bool picture_is_promised(int file, int32_t frame)
+{
+    const struct picture *picture = &pictures[file][frame];
+    return picture->whole ||
+           (picture->damaged_step > 0 && picture->damaged_step >= picture->looked_step);
+}
+
+const char *picture_trouble(int file)
+{
+    return troubles[file];
 }
 
 enum picture_poison picture_poison(int file, int32_t frame)
 {
     return pictures[file][frame].poison;
 }
-
-static const char *const files[PICTURE_FILES] = { "/files/a.blend", "/files/b.blend",
-                                                  "/files/c.blend" };
 
 const char *picture_file(int file)
 {

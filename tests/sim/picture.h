@@ -30,8 +30,18 @@ bool picture_take(int file, int32_t frame, int64_t claim);
 bool picture_publish(int file, int32_t frame, int64_t claim);
 void picture_give_up(int file, int32_t frame, int64_t claim);
 
-bool picture_whole(int file, int32_t frame);
+/* A last look at what was published. false: it is not there, or not whole. */
+bool picture_look_again(int file, int32_t frame);
+
+/* Somebody deletes or truncates a picture. */
+void picture_damage(void);
+
+/* Is it whole, or was it harmed only after somebody had looked at it? */
+bool picture_is_promised(int file, int32_t frame);
 enum picture_poison picture_poison(int file, int32_t frame);
+
+/* Why every frame of the file fails; NULL: they do not. */
+const char *picture_trouble(int file);
 
 /* What an inspection finds of the file; shared, a new reference. other: of the file as saved since.
  */

@@ -23,7 +23,7 @@ struct event {
     void *load;
 };
 
-enum { MOST_STEPS = 60000 };
+enum { MOST_STEPS = 400000 };
 
 struct world world;
 void (*world_on_failure)(const char *text);

@@ -36,6 +36,7 @@ struct world_faults {
     uint32_t lie;    /* of a worker's turns */
     uint32_t people; /* how eager they are */
     uint32_t err;    /* of claims: they end badly */
+    uint32_t harm;   /* of chaos events: pictures are harmed */
 };
 
 struct world {
