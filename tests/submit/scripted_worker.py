@@ -4,7 +4,8 @@ Words in the name of the .blend say what happens: `held` asks about pictures, `n
 inspection, `warn` has a warning, `movie` a movie path, `bad2` fails at frame 2, `slow` waits
 before each frame until a file `go` lies beside the .blend, `full` has a full disk, `picky` fails
 at once on the device cpu:0. Words in the file DBLEND_HOME/script:
-`die` ends a worker with 1 at its start, `busy` with 4.
+`die` ends a worker with 1 at its start, `busy` with 4. While DBLEND_HOME/hold is there no sweep
+comes to its end; `held` beside it says that one was begun.
 """
 
 import argparse
@@ -174,8 +175,7 @@ class Worker:
             if held["kind"] == "inspect":
                 self.inspect(claim, held["about"])
             elif held["kind"] == "sweep":
-                pathlib.Path(held["about"].get("kept") or "/none").unlink(missing_ok=True)
-                self.end(claim, "swept")
+                self.sweep(claim, held)
         busy = [one for one in self.holding.values() if one["phase"] == "rendering"]
         if not busy and not self.stop:
             for claim, held in list(self.holding.items()):
@@ -186,6 +186,23 @@ class Worker:
         for held in busy:
             self.render(held["claim"], held)
         return len(self.reports) > before
+
+    def sweep(self, claim, held):
+        """A picture that is gone is gone, one of another size is broken; more is not looked at."""
+        if (home() / "hold").exists():
+            (home() / "held").touch()
+            return
+        if held.get("ends"):
+            pathlib.Path(held["about"].get("kept") or "/none").unlink(missing_ok=True)
+        wrong = []
+        for entry in held.get("look", []):
+            for file in entry["files"]:
+                path = pathlib.Path(file["path"])
+                if not path.exists():
+                    wrong.append(dict(frame=entry["frame"], code="gone", text=f"{path}: no file"))
+                elif path.stat().st_size != file["bytes"]:
+                    wrong.append(dict(frame=entry["frame"], code="broken", text=f"{path}: cut"))
+        self.end(claim, "swept", wrong=wrong)
 
     def inspect(self, claim, about):
         name, options = pathlib.Path(about["file"]).stem, about["options"]
