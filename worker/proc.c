@@ -49,11 +49,20 @@ struct tree {
 static void add_children(struct tree *self, pid_t pid, const char *thread)
 {
     char path[320];
-    int child = 0;
+    CLEANUP(cleanup_free) char *line = NULL;
+    size_t room = 0;
     (void)snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)pid, thread);
     CLEANUP(cleanup_file) FILE *file = fopen(path, "re");
-    while (file && self->count < TREE_MAX && fscanf(file, "%d", &child) == 1) {
-        self->pids[self->count++] = child;
+    if (!file || getline(&line, &room, file) < 0) {
+        return;
+    }
+    char *end = NULL;
+    for (const char *at = line; self->count < TREE_MAX; at = end) {
+        long child = strtol(at, &end, 10);
+        if (end == at) {
+            break;
+        }
+        self->pids[self->count++] = (pid_t)child;
     }
 }
 

@@ -87,6 +87,16 @@ static void wait_for_use(pid_t pid, bool io)
     }
 }
 
+/* Processor time, or I/O and hardly any processor time. */
+static void work_for_ever(bool io)
+{
+    char byte = 0;
+    int zero = open("/dev/zero", O_RDONLY);
+    while (!io || read(zero, &byte, 1) == 1) {
+        (void)usleep(io ? 2000 : 0);
+    }
+}
+
 /* A child of ours that only waits for one of its own, which works until it is killed with it. */
 static pid_t start_busy(bool io)
 {
@@ -95,13 +105,7 @@ static pid_t start_busy(bool io)
     if (pid == 0) {
         (void)setpgid(0, 0);
         if (fork() == 0) {
-            char byte = 0;
-            int zero = open("/dev/zero", O_RDONLY);
-            while (!io || read(zero, &byte, 1) == 1) {
-                if (io) {
-                    (void)usleep(2000); /* I/O, and hardly any processor time */
-                }
-            }
+            work_for_ever(io);
         }
         for (;;) {
             pause();
