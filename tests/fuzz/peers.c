@@ -541,19 +541,23 @@ static void take_answer(size_t worker, const json_t *answer)
 }
 
 /* Whether the answer arrives or not: what was granted to one is never another's. */
+static void note_grant(size_t worker, int64_t claim)
+{
+    if (claim < CLAIMS) {
+        FUZZ_CHECK(owner[claim] == 0 || owner[claim] == (int)worker + 1,
+                   "claim %d is granted to worker %zu, and was to %d", (int)claim, worker,
+                   owner[claim] - 1);
+        owner[claim] = (int8_t)(worker + 1);
+    }
+}
+
 static void note_grants(size_t worker, const json_t *answer)
 {
     size_t index = 0;
     json_t *item = NULL;
     json_array_foreach(json_object_get(answer, "grants"), index, item)
     {
-        int64_t claim = msg_int_or(item, "claim", 0);
-        if (claim < CLAIMS) {
-            FUZZ_CHECK(owner[claim] == 0 || owner[claim] == (int)worker + 1,
-                       "claim %d is granted to worker %zu, and was to %d", (int)claim, worker,
-                       owner[claim] - 1);
-            owner[claim] = (int8_t)(worker + 1);
-        }
+        note_grant(worker, msg_int_or(item, "claim", 0));
     }
 }
 
