@@ -49,7 +49,7 @@ static void count(queue_t *self, struct queue_now now, struct worker *worker, st
                        standing->failures, code);
         rest_begin(self, now, worker,
                    &(struct queue_report){
-                       .code = "failing", .text = text, .hint = "look at the worker's log" });
+                       .code = REST_FAILING, .text = text, .hint = "look at the worker's log" });
     }
     block_fail(self, now, job, standing->name, code);
 }
@@ -87,6 +87,6 @@ void failure_over(queue_t *self, struct queue_now now, struct worker *worker, st
     struct standing *standing = worker->standing;
     standing->failures = 0;
     standing->several = false;
-    standing->rest.level = 0;
+    rest_done(self, worker);
     block_done(self, now, job, worker->name);
 }

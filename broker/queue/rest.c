@@ -1,6 +1,7 @@
 /* Rests: a worker whose machine is in trouble, or that fails everything, gets no frames. */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
@@ -59,16 +60,32 @@ void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
     worker_touch(self, worker); /* it is to give back what it has not begun */
 }
 
+static void end(queue_t *self, struct standing *standing)
+{
+    link_remove(&standing->rest.link);
+    self->rest_count--;
+    json_decref(standing->error);
+    standing->error = NULL;
+}
+
+void rest_done(queue_t *self, struct worker *worker)
+{
+    struct standing *standing = worker->standing;
+    const char *code = json_string_value(json_object_get(standing->error, "code"));
+    standing->rest.level = 0;
+    if (rest_on(worker) && code && strcmp(code, REST_FAILING) == 0) {
+        end(self, standing); /* it does not fail everything: this was still under way */
+        worker_touch(self, worker);
+    }
+}
+
 void rest_turn(queue_t *self, struct queue_now now)
 {
     struct pause *pause;
     while ((pause = pauses_due(&self->rests, now.ms)) != NULL) {
         struct standing *standing = LINK_ITEM(pause, struct standing, rest);
         struct worker *worker = map_get(&self->by_name, key_of(standing->name));
-        link_remove(&pause->link);
-        self->rest_count--;
-        json_decref(standing->error);
-        standing->error = NULL;
+        end(self, standing);
         if (worker) {
             worker_touch(self, worker);
             assign_fill(self, now, worker);

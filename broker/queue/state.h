@@ -36,6 +36,7 @@ enum {
 #define LOST_SHOWN_MS 3600000LL
 #define REST_FIRST_MS 10000
 #define REST_MAX_MS 300000
+#define REST_FAILING "failing" /* the code of a worker that fails everything */
 #define BLOCK_FIRST_MS 5000
 #define BLOCK_MAX_MS 60000
 #define KEEP_DEFAULT_MS (30LL * 86400 * 1000)
@@ -568,6 +569,8 @@ void rest_free(queue_t *self);
 bool rest_on(const struct worker *worker);
 void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
                 const struct queue_report *why);
+/* It has finished a frame: the next rest is a short one. */
+void rest_done(queue_t *self, struct worker *worker);
 void rest_turn(queue_t *self, struct queue_now now);
 /* Of those that rest and fit the job the one that goes on first, or NULL. */
 const struct standing *rest_first(queue_t *self, struct job *job);

@@ -183,6 +183,31 @@ static void one_that_fails_everything_rests(void **state)
     assert_int_equal(view.rests_until, sim->now.wall_ms + 10000);
 }
 
+static void a_frame_done_after_all_ends_that_rest(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 50, NULL);
+    int64_t other = sim_active(sim, "/b", 1, 50, NULL);
+    struct queue_error error;
+    struct sim_worker *worker = trouble_ready(sim, "h/1");
+    for (int i = 0; i < 2; i++) {
+        trouble_fail(sim, worker, "crashed");
+    }
+    trouble_give_back(sim, worker);
+    assert_int_equal(queue_pause(sim->queue, sim->now, job, &error), QUEUE_OK);
+    sim_turn(sim);
+    worker->want = 2;
+    worker->job = 0;
+    sim_step(sim, worker);
+    assert_int_equal(worker->job, other);
+    trouble_fail(sim, worker, "crashed");
+    trouble_fail(sim, worker, "crashed");
+    assert_non_null(trouble_worker(sim, "h/1").error);
+    trouble_finish(sim, worker);
+    assert_null(trouble_worker(sim, "h/1").error);
+    assert_true(worker->held_count > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -198,6 +223,7 @@ int main(void)
         TEST(one_that_rests_is_known_by_its_name),
         TEST(one_that_rests_still_inspects),
         TEST(one_that_fails_everything_rests),
+        TEST(a_frame_done_after_all_ends_that_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
