@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
 import shutil
 import signal
@@ -224,6 +225,12 @@ def go(home):
 def begun(home, count):
     """Wait until so many frames have been started, also while there is no broker yet."""
     until(lambda: home.run("log", "--json").stdout.count('"frame-started"') >= count)
+
+
+def left_by_themselves(home):
+    """Workers that said good-bye; those that had to be killed did not."""
+    text = (home.home / "log").read_text()
+    return sorted(set(re.findall(r"worker-stopped.*worker=\S*/(cpu:\S+)", text)))
 
 
 def done(home, job):

@@ -4,14 +4,12 @@ import contextlib
 import os
 import pathlib
 import re
-import shutil
 import signal
 import sqlite3
-import subprocess
 
 import pytest
 
-from clitools import begun, done, frames_of, go, number_of, ROOT, until
+from clitools import begun, done, frames_of, go, left_by_themselves, number_of, until
 
 
 def test_farm_restarts_what_dies_and_stops_with_stop(home):
@@ -87,6 +85,7 @@ def test_second_signal_gives_back_at_once(home):
     farm.send(signal.SIGINT)
     assert farm.end() == 130
     assert frames_of(home, "slow") == []
+    assert left_by_themselves(home) == ["cpu:0", "cpu:1"]
     assert home.processes() == []
 
 
@@ -164,23 +163,3 @@ def test_device_that_is_held_is_told_once_and_waited_for(home):
     (home.home / "script").unlink()
     assert render.end() == 0
     assert render.stderr().count("pid 7 has it") == 1
-
-
-@pytest.mark.skipif(not shutil.which("zsh"), reason="there is no zsh")
-def test_zsh_completes_commands_options_and_what_the_farm_has(home):
-    home.farm()
-    home.ok("pause")  # no folder of pictures is made
-    home.blend("shot 1")
-    number_of(home, "shot 1.blend", "-f", "1")
-    (home.work / "notes.txt").touch()
-    offered = {"dblend re": "remove render resume retry", "dblend help re": "remove render resume retry",
-               "dblend stop --": "--json --now", "dblend add --unbaked ": "allow order refuse",
-               "dblend render ": "shot\\ 1.blend", "dblend show ": "1 shot\\ 1.blend",
-               "dblend show -": "--frames --json -f",
-               "dblend drain ": " ".join(sorted(one["worker"] for one in home.json("workers")))}
-    here = pathlib.Path(__file__).parent
-    path = f"{home.bin}:{os.environ['PATH']}"
-    out = subprocess.run(["zsh", "-f", here / "complete.zsh", ROOT / "submit" / "completion",
-                          *offered], cwd=home.work, env=dict(home.env, PATH=path), text=True,
-                         capture_output=True, timeout=60).stdout
-    assert dict(zip(offered, map(str.strip, out.splitlines()))) == offered

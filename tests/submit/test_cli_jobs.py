@@ -33,6 +33,21 @@ def test_files_are_as_good_as_numbers(home):
     assert home.state("plain.blend") == "paused"
     (line,) = home.json("pause", "nix.blend", status=1)
     assert line["code"] == "no-such-job"
+    assert "farm is paused" not in home.run("list").stderr  # no job is not every job
+
+
+def test_a_file_means_those_of_its_jobs_that_the_command_is_for(home):
+    home.blend("slow")
+    jobs = [number_of(home, "slow.blend", "-f", frame) for frame in ("1", "2", "3")]
+    home.ok("cancel", jobs[0])
+    home.ok("pause", "slow.blend")  # the unfinished ones
+    assert [home.state(job) for job in jobs] == ["cancelled", "paused", "paused"]
+    home.ok("resume", "slow.blend")
+    home.ok("cancel", jobs[2])
+    home.ok("retry", "slow.blend")  # the newest
+    assert [home.state(job) for job in jobs] == ["cancelled", "active", "active"]
+    home.ok("remove", "slow.blend")  # all
+    assert home.json("list", "--all") == []
 
 
 def test_the_whole_farm_is_paused(home):

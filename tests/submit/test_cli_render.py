@@ -2,7 +2,7 @@
 
 import signal
 
-from clitools import begun, frames_of, go, number_of, until
+from clitools import begun, frames_of, go, left_by_themselves, number_of, until
 
 
 def test_render_does_everything_and_leaves_nothing_running(home):
@@ -111,6 +111,7 @@ def test_render_interrupted_twice_gives_back_at_once(home):
     render.send(signal.SIGINT)
     assert render.end() == 130
     assert frames_of(home, "slow") == []
+    assert left_by_themselves(home) == ["cpu:0", "cpu:1"]
     assert home.processes() == []
 
 

@@ -1,11 +1,14 @@
 """What is drawn on a terminal and typed there: bars, watch, completion."""
 
 import os
+import pathlib
+import shutil
 import signal
+import subprocess
 
 import pytest
 
-from clitools import done, go, number_of, Terminal, until
+from clitools import done, go, number_of, ROOT, Terminal, until
 
 
 def test_bars_are_drawn_in_place(home):
@@ -104,3 +107,23 @@ def test_watch_outlives_its_broker(home):
     terminal.type("q")
     assert terminal.end() == 0
     assert home.state(job) == "done"
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="there is no zsh")
+def test_zsh_completes_commands_options_and_what_the_farm_has(home):
+    home.farm()
+    home.ok("pause")  # no folder of pictures is made
+    home.blend("shot 1")
+    number_of(home, "shot 1.blend", "-f", "1")
+    (home.work / "notes.txt").touch()
+    offered = {"dblend re": "remove render resume retry", "dblend help re": "remove render resume retry",
+               "dblend stop --": "--json --now", "dblend add --unbaked ": "allow order refuse",
+               "dblend render ": "shot\\ 1.blend", "dblend show ": "1 shot\\ 1.blend",
+               "dblend show -": "--frames --json -f",
+               "dblend drain ": " ".join(sorted(one["worker"] for one in home.json("workers")))}
+    here = pathlib.Path(__file__).parent
+    path = f"{home.bin}:{os.environ['PATH']}"
+    out = subprocess.run(["zsh", "-f", here / "complete.zsh", ROOT / "submit" / "completion",
+                          *offered], cwd=home.work, env=dict(home.env, PATH=path), text=True,
+                         capture_output=True, timeout=60).stdout
+    assert dict(zip(offered, map(str.strip, out.splitlines()))) == offered
