@@ -7,7 +7,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,33 @@
 
 #define FARM "0123456789abcdef"
 
+/* As Blender saves: a new file, renamed over the old one. */
+static void save_again(const char *name, const char *text)
+{
+    files_write("new@", text, strlen(text));
+    assert_int_equal(rename(files_path("new@"), files_path(name)), 0);
+}
+
+static bool no_links;
+static bool saved_meanwhile;
+static const char *made_meanwhile; /* by another process, under this name */
+
+/* glibc's, but for file systems that have none, and for an artist: kept.c takes this one. */
+int link(const char *from, const char *to)
+{
+    if (saved_meanwhile) {
+        save_again("shot.blend", "second");
+    }
+    if (made_meanwhile) {
+        (void)linkat(AT_FDCWD, from, AT_FDCWD, made_meanwhile, 0);
+    }
+    if (no_links) {
+        errno = EPERM;
+        return -1;
+    }
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
 static struct filehash_facts facts_of(const char *name)
 {
     struct filehash_facts facts;
@@ -34,13 +63,6 @@ static void holds(const char *path, const char *wanted)
     size_t size = 0;
     CLEANUP(cleanup_free) char *text = files_read(path, &size);
     assert_string_equal(text, wanted);
-}
-
-/* As Blender saves: a new file, renamed over the old one. */
-static void save_again(const char *name, const char *text)
-{
-    files_write("new@", text, strlen(text));
-    assert_int_equal(rename(files_path("new@"), files_path(name)), 0);
 }
 
 static void the_kept_file_lies_beside_and_outlives_a_save(void **state)
@@ -61,6 +83,97 @@ static void the_kept_file_lies_beside_and_outlives_a_save(void **state)
     assert_int_equal(kept_remove(kept), 0);
     assert_int_equal(access(kept, F_OK), -1);
     assert_int_equal(kept_remove(kept), 0);
+}
+
+static void where_there_are_no_links_it_is_copied_with_its_mtime(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    const struct timespec long_ago[2] = { { 1000000000, 5 }, { 1000000000, 7 } };
+    assert_int_equal(utimensat(AT_FDCWD, files_path("shot.blend"), long_ago, 0), 0);
+    struct filehash_facts facts = facts_of("shot.blend");
+    CLEANUP(cleanup_free) char *kept = NULL;
+    no_links = true;
+    int rc = kept_make(files_path("shot.blend"), &facts, FARM, &kept);
+    no_links = false;
+    assert_int_equal(rc, KEPT_OK);
+    holds(kept, "first");
+    struct filehash_facts kept_facts;
+    assert_int_equal(filehash_facts(kept, &kept_facts), FILEHASH_OK);
+    assert_true(kept_facts.mtime_ns == facts.mtime_ns);
+    struct stat one;
+    struct stat other;
+    assert_int_equal(stat(kept, &one), 0);
+    assert_int_equal(stat(files_path("shot.blend"), &other), 0);
+    assert_true(one.st_ino != other.st_ino);
+}
+
+static void a_file_that_is_saved_meanwhile_is_not_kept(void **state)
+{
+    (void)state;
+    for (int copied = 0; copied <= 1; copied++) {
+        files_write("shot.blend", "first", 5);
+        struct filehash_facts facts = facts_of("shot.blend");
+        CLEANUP(cleanup_free) char *kept = NULL;
+        saved_meanwhile = true;
+        no_links = copied;
+        int rc = kept_make(files_path("shot.blend"), &facts, FARM, &kept);
+        saved_meanwhile = false;
+        no_links = false;
+        /* a copy is made of the file that was open: the first one */
+        assert_int_equal(rc, copied ? KEPT_OK : KEPT_CHANGED);
+        if (copied) {
+            holds(kept, "first");
+        }
+    }
+}
+
+static void two_who_make_it_at_once_leave_one_name(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    struct filehash_facts facts = facts_of("shot.blend");
+    CLEANUP(cleanup_free) char *path = kept_path_of(files_path("shot.blend"), facts.hash, FARM);
+    CLEANUP(cleanup_free) char *kept = NULL;
+    made_meanwhile = path;
+    int rc = kept_make(files_path("shot.blend"), &facts, FARM, &kept);
+    made_meanwhile = NULL;
+    assert_int_equal(rc, KEPT_OK);
+    struct stat st;
+    assert_int_equal(stat(kept, &st), 0);
+    assert_int_equal(st.st_nlink, 2); /* itself and the kept one, no temporary one */
+}
+
+static void a_long_name_is_cut_between_characters(void **state)
+{
+    (void)state;
+    static const char hash[] = "abababababababababababababababababababababababababababababababab";
+    for (int shift = 0; shift < 3; shift++) {
+        char name[300];
+        int size = snprintf(name, sizeof name, "/f/%.*s", shift, "ab");
+        for (int i = 0; i < 80; i++) {
+            size += snprintf(name + size, sizeof name - (size_t)size, "\xe2\x82\xac"); /* euro */
+        }
+        (void)snprintf(name + size, sizeof name - (size_t)size, ".blend");
+        CLEANUP(cleanup_free) char *path = kept_path_of(name, hash, FARM);
+        CLEANUP(cleanup_json) json_t *text = json_string(path);
+        assert_non_null(text); /* UTF-8 */
+        assert_true(strlen(path) - 3 <= NAME_MAX && strlen(path) - 3 > NAME_MAX - 3);
+    }
+}
+
+static void a_folder_in_the_place_of_the_cache_link_stays(void **state)
+{
+    (void)state;
+    files_write("shot.blend", "first", 5);
+    struct filehash_facts facts = facts_of("shot.blend");
+    CLEANUP(cleanup_free) char *kept = NULL;
+    assert_int_equal(kept_make(files_path("shot.blend"), &facts, FARM, &kept), KEPT_OK);
+    CLEANUP(cleanup_free) char *cache = kept_cache_link(kept);
+    assert_int_equal(mkdir(cache, 0700), 0);
+    assert_int_equal(kept_remove(kept), 0);
+    assert_int_equal(access(kept, F_OK), -1);
+    assert_int_equal(rmdir(cache), 0);
 }
 
 static void making_it_twice_finds_it_made(void **state)
@@ -199,6 +312,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_kept_file_lies_beside_and_outlives_a_save),
+        TEST(where_there_are_no_links_it_is_copied_with_its_mtime),
+        TEST(a_file_that_is_saved_meanwhile_is_not_kept),
+        TEST(two_who_make_it_at_once_leave_one_name),
+        TEST(a_long_name_is_cut_between_characters),
+        TEST(a_folder_in_the_place_of_the_cache_link_stays),
         TEST(making_it_twice_finds_it_made),
         TEST(another_file_under_the_kept_name_is_replaced),
         TEST(a_file_that_was_saved_since_is_not_kept),
