@@ -25,7 +25,6 @@ struct child {
     int output; /* our end, -1 without */
     int print;  /* its end, -1 once closed */
     int script; /* its end of the socketpair, -1 once closed */
-    int signal; /* the last one it was sent */
     bool ended;
     struct child_end end;
 };
@@ -50,33 +49,17 @@ static void put(int fd, const void *bytes, size_t size)
     }
 }
 
-void fake_child_says(const void *bytes, size_t size)
+static void say(int fd, const char *line, size_t size)
 {
-    put(child ? child->script : -1, bytes, size);
-}
-
-void fake_child_prints(const void *bytes, size_t size)
-{
-    put(child ? child->print : -1, bytes, size);
-}
-
-void fake_child_hangs_up(void)
-{
-    if (child) {
-        cleanup_fd(&child->script);
+    put(fd, line + 1, size - 1);
+    if (line[0] == 'e' || line[0] == 'p') {
+        put(fd, "\n", 1);
     }
 }
 
-void fake_child_closes_output(void)
+static void end(uint8_t how)
 {
-    if (child) {
-        cleanup_fd(&child->print);
-    }
-}
-
-void fake_child_ends(uint8_t how)
-{
-    if (!child || child->ended) {
+    if (child->ended) {
         return;
     }
     child->ended = true;
@@ -86,9 +69,24 @@ void fake_child_ends(uint8_t how)
     (void)eventfd_write(child->pidfd, 1);
 }
 
-void fake_child_fails(bool fails)
+void fake_child_step(const char *line, size_t size)
 {
-    start_fails = fails;
+    char what = line[0];
+    if (what == 'f') {
+        start_fails = strtoul(line + 1, NULL, 10) % 2 == 0;
+    } else if (!child) {
+        return;
+    } else if (what == 'e' || what == 'E') {
+        say(child->script, line, size);
+    } else if (what == 'p' || what == 'P') {
+        say(child->print, line, size);
+    } else if (what == 'x') {
+        cleanup_fd(&child->script);
+    } else if (what == 'X') {
+        cleanup_fd(&child->print);
+    } else if (what == 'd') {
+        end((uint8_t)strtoul(line + 1, NULL, 10));
+    }
 }
 
 static bool readable(int fd)
@@ -123,11 +121,6 @@ char *fake_child_heard(void)
 bool fake_child_runs(void)
 {
     return child != NULL;
-}
-
-int fake_child_signal(void)
-{
-    return child ? child->signal : 0;
 }
 
 void fake_child_check_gone(void)
@@ -191,9 +184,9 @@ int child_output(const child_t *self)
 
 void child_terminate(child_t *self, int number)
 {
-    self->signal = number;
+    (void)self; /* the one there is */
     if (number == SIGKILL) {
-        fake_child_ends(SIGKILL << 1 | 1);
+        end(SIGKILL << 1 | 1);
     }
 }
 

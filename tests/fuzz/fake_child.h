@@ -13,19 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Its end of the socketpair says this; its output pipe, too. */
-void fake_child_says(const void *bytes, size_t size);
-void fake_child_prints(const void *bytes, size_t size);
-
-/* It closes the one, or the other. */
-void fake_child_hangs_up(void);
-void fake_child_closes_output(void);
-
-/* It ends: how is the input's. */
-void fake_child_ends(uint8_t how);
-
-/* The next one cannot be started. */
-void fake_child_fails(bool fails);
+/*
+ * One line of the input, if it is of those that happen to every child:
+ *
+ *     eTEXT, ETEXT  its script says TEXT on the socket, with and without the end of the line
+ *     pTEXT, PTEXT  it prints TEXT
+ *     x, X          the script hangs up; it closes its output
+ *     dN            it ends: by signal or with status, as N says
+ *     f             the next one cannot be started
+ */
+void fake_child_step(const char *line, size_t size);
 
 /* Call the handlers of all descriptors that are readable, until none is. */
 void fake_child_turn(void);
@@ -33,9 +30,8 @@ void fake_child_turn(void);
 /* What was sent to it and not looked at yet, as a text; the caller's. NULL: nothing. */
 char *fake_child_heard(void);
 
-/* One is there, and was it sent a signal? */
+/* Is one there? */
 bool fake_child_runs(void);
-int fake_child_signal(void);
 
 /* Nothing is left open, watched or lying about once its owner is destroyed. */
 void fake_child_check_gone(void);

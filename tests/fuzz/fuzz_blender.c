@@ -2,16 +2,11 @@
  * blender: what the worker hears of Blender - JSON lines of its script, the lines that it prints,
  * its end - in any order and at any time
  *
- * The input is lines; the first character says what happens, the rest is what is said:
+ * The input is lines; the first character says what happens: fake_child.h's, and
  *
- *     eTEXT, ETEXT  the script says TEXT, with and without the end of the line
- *     pTEXT, PTEXT  Blender prints it
- *     c, o, i       a command: render, open, inspect
- *     tN            time passes, 2^N ms
- *     x, X          the script hangs up; Blender closes its output
- *     dN            it dies
- *     w, n, r       another Blender is wanted; none; a restart
- *     f             the next one cannot be started
+ *     c, o, i  a command: render, open, inspect
+ *     tN       time passes, 2^N ms
+ *     w, n, r  another Blender is wanted; none; a restart
  */
 
 #include <signal.h>
@@ -100,16 +95,6 @@ static void step(const char *line, size_t size)
     char what = line[0];
     uint8_t how = (uint8_t)strtoul(line + 1, NULL, 10);
     switch (what) {
-    case 'e':
-    case 'E':
-        fake_child_says(line + 1, size - 1);
-        fake_child_says("\n", what == 'e');
-        break;
-    case 'p':
-    case 'P':
-        fake_child_prints(line + 1, size - 1);
-        fake_child_prints("\n", what == 'p');
-        break;
     case 'c':
         command("render");
         break;
@@ -123,15 +108,6 @@ static void step(const char *line, size_t size)
         now_ms += 1LL << how % 20;
         tick();
         break;
-    case 'x':
-        fake_child_hangs_up();
-        break;
-    case 'X':
-        fake_child_closes_output();
-        break;
-    case 'd':
-        fake_child_ends(how);
-        break;
     case 'w':
         blender_want(blender, &infos[how % 2], now_ms);
         break;
@@ -141,10 +117,8 @@ static void step(const char *line, size_t size)
     case 'r':
         blender_restart(blender, "the input says so", now_ms);
         break;
-    case 'f':
-        fake_child_fails(how % 2 == 0);
-        break;
     default:
+        fake_child_step(line, size);
         break;
     }
 }

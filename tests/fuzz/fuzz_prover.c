@@ -1,8 +1,8 @@
 /*
  * prover: what the worker hears of its prover, in any order and at any time
  *
- * The input is lines, as of blender; a asks it something, q closes it, h and H make time pass with
- * and without claims held.
+ * The input is lines, fake_child.h's, and: a asks it something, q closes it, w is another farm, h
+ * and H make time pass with and without claims held.
  */
 
 #include <stdlib.h>
@@ -70,16 +70,6 @@ static void step(const char *line, size_t size)
     char what = line[0];
     uint8_t how = (uint8_t)strtoul(line + 1, NULL, 10);
     switch (what) {
-    case 'e':
-    case 'E':
-        fake_child_says(line + 1, size - 1);
-        fake_child_says("\n", what == 'e');
-        break;
-    case 'p':
-    case 'P':
-        fake_child_prints(line + 1, size - 1);
-        fake_child_prints("\n", what == 'p');
-        break;
     case 'a':
         ask();
         break;
@@ -91,22 +81,11 @@ static void step(const char *line, size_t size)
     case 'q':
         prover_close(prover, now_ms);
         break;
-    case 'x':
-        fake_child_hangs_up();
-        break;
-    case 'X':
-        fake_child_closes_output();
-        break;
-    case 'd':
-        fake_child_ends(how);
-        break;
-    case 'f':
-        fake_child_fails(how % 2 == 0);
-        break;
     case 'w':
         prover_set_farm(prover, how % 2 ? "fedcba9876543210" : "0123456789abcdef");
         break;
     default:
+        fake_child_step(line, size);
         break;
     }
 }
