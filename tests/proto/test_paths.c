@@ -239,6 +239,45 @@ static void a_long_socket_path_moves_under_a_hash(void **state)
     paths_free(&paths);
 }
 
+/* "/run/submitters.sock" comes after the home. */
+static void a_socket_path_of_100_bytes_stays_one_of_101_moves(void **state)
+{
+    (void)state;
+    set_env("XDG_RUNTIME_DIR", "rt");
+    CLEANUP(cleanup_free) char *rt = in_root("rt");
+    assert_int_equal(mkdir(rt, 0700), 0);
+    for (size_t size = 100; size <= 101; size++) {
+        char name[PATH_MAX];
+        size_t rest = size - strlen(root) - 1 - strlen("/run/submitters.sock");
+        memset(name, 'n', rest);
+        name[rest] = '\0';
+        set_env("DBLEND_HOME", name);
+        struct paths paths = { 0 };
+        CLEANUP(cleanup_free) char *error = NULL;
+        assert_int_equal(paths_find(&paths, &error), PATHS_OK);
+        assert_int_equal(strncmp(paths.submitters_sock, rt, strlen(rt)) == 0, size == 101);
+        paths_free(&paths);
+    }
+}
+
+static void a_runtime_folder_of_somebody_else_counts_as_not_set(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) {
+        skip(); /* only root can give a folder away */
+    }
+    set_env("XDG_RUNTIME_DIR", "rt");
+    set_env("DBLEND_HOME", "farm");
+    CLEANUP(cleanup_free) char *rt = in_root("rt");
+    assert_int_equal(mkdir(rt, 0700), 0);
+    assert_int_equal(chown(rt, 12345, 12345), 0);
+    struct paths paths = { 0 };
+    CLEANUP(cleanup_free) char *error = NULL;
+    assert_int_equal(paths_find(&paths, &error), PATHS_OK);
+    assert_int_not_equal(strncmp(paths.runtime, rt, strlen(rt)), 0);
+    paths_free(&paths);
+}
+
 static void data_files_are_found_in_the_folder_that_is_named(void **state)
 {
     (void)state;
@@ -284,6 +323,8 @@ int main(void)
         TEST(a_run_folder_of_somebody_else_is_refused),
         TEST(a_home_below_a_file_is_refused),
         TEST(a_long_socket_path_moves_under_a_hash),
+        TEST(a_socket_path_of_100_bytes_stays_one_of_101_moves),
+        TEST(a_runtime_folder_of_somebody_else_counts_as_not_set),
         TEST(data_files_are_found_in_the_folder_that_is_named),
         TEST(programs_are_found_beside_us_and_in_path),
     };
