@@ -288,26 +288,15 @@ static int render_jobs(struct run *run, intake_t *intake)
     return status == COMMAND_DONE ? rendered : status;
 }
 
-static bool is_ours(const struct run *run, int64_t job)
-{
-    for (size_t i = 0; i < json_array_size(run->numbers); i++) {
-        if (json_integer_value(json_array_get(run->numbers, i)) == job) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Jobs that are not ours and could be rendered now. */
-static size_t count_others(const struct run *run, const json_t *jobs)
+/* Jobs that could be rendered now; ours have ended or are paused, or wait for a person. */
+static size_t count_others(const json_t *jobs)
 {
     static const char *const states[] = { "queued", "inspecting", "active" };
     size_t count = 0;
     for (size_t i = 0; i < json_array_size(jobs); i++) {
         const json_t *job = json_array_get(jobs, i);
         for (size_t s = 0; s < sizeof states / sizeof *states; s++) {
-            count += strcmp(objects_str(job, "state"), states[s]) == 0 &&
-                     !is_ours(run, objects_int(job, "job"));
+            count += strcmp(objects_str(job, "state"), states[s]) == 0;
         }
     }
     return count;
@@ -324,7 +313,7 @@ static void tell_others(const struct run *run)
         talk_list(run->talk, false, &jobs) != CLIENT_OK) {
         return; /* other workers stay, or another render starts its own */
     }
-    size_t count = count_others(run, jobs);
+    size_t count = count_others(jobs);
     if (count > 0) {
         say_note("%zu other job%s on the list without a worker; `dblend farm' renders %s", count,
                  count == 1 ? " stays" : "s stay", count == 1 ? "it" : "them");

@@ -273,6 +273,16 @@ static int await_inspection(intake_t *self, talk_t *talk, const struct intake_en
     return rc;
 }
 
+/*
+ * Did the inspection fail? A job of fast frames may have been rendered, and have failed, before we
+ * look at it: that is no refusal.
+ */
+static bool is_refused(const json_t *job, const json_t *detail)
+{
+    return strcmp(objects_str(job, "state"), "failed") == 0 &&
+           !json_is_object(json_object_get(detail, "found"));
+}
+
 static void print_job(const intake_t *self, const struct intake_entry *entry, const json_t *job,
                       const json_t *detail)
 {
@@ -287,7 +297,7 @@ static void print_job(const intake_t *self, const struct intake_entry *entry, co
         }
         return;
     }
-    if (strcmp(objects_str(job, "state"), "failed") == 0) {
+    if (is_refused(job, detail)) {
         return; /* why it failed is the line */
     }
     CLEANUP(cleanup_free) char *line = summary_line(job, detail);
@@ -366,7 +376,7 @@ static int settle_once(intake_t *self, talk_t *talk, struct intake_entry *entry,
         *again = settle_held(self, talk, entry, job, detail);
         return *again ? COMMAND_DONE : COMMAND_FAILED;
     }
-    if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0) {
+    if (is_refused(job, detail) || strcmp(state, "cancelled") == 0) {
         if (json_is_object(json_object_get(job, "error"))) {
             say_trouble(is_json(self), is_json(self) ? entry->absolute : entry->name, entry->job,
                         json_object_get(job, "error"));

@@ -49,7 +49,7 @@ def test_render_goes_on_without_the_bad_ones(home):
     assert ended.returncode == 1
     assert len(frames_of(home)) == 6 and len(frames_of(home, "bad2")) == 5
     assert "--keep or --overwrite" in ended.stderr
-    assert "frame 2: Blender crashed" in ended.stderr
+    assert "frame 2: Blender crashed" in ended.stderr  # also if it failed before it was looked at
     assert "no such file" in ended.stderr and "no camera" in ended.stderr
 
 
@@ -155,6 +155,24 @@ def test_second_render_takes_over_when_the_first_ends(home):
     assert second.end() == 0, second.stderr()
     assert {"slow-0005.png", "slow-0006.png"} <= set(frames_of(home, "slow"))
     until(lambda: not [one for one in home.processes() if "--device cpu" in one[1]])
+
+
+def test_render_that_ends_leaves_its_broker_to_another(home):
+    home.blend("slow")
+    (home.work / "theirs").mkdir()
+    home.blend("theirs/slow")
+    first = home.start("render", "--devices", "cpu:0", "slow.blend", "-f", "1")
+    begun(home, 1)
+    second = home.start("render", "--devices", "cpu:1", "theirs/slow.blend", "-f", "1")
+    begun(home, 2)
+    (broker,) = [pid for pid, words in home.processes() if "dblend-broker" in words]
+    go(home)
+    assert first.end() == 0
+    assert broker in [pid for pid, _ in home.processes()]
+    (home.work / "theirs" / "go").touch()
+    assert second.end() == 0, second.stderr()
+    assert "died" not in second.stderr()
+    until(lambda: not home.processes(), why="something is left")
 
 
 def test_render_folder_is_made_new_or_gone_on_with(home):
