@@ -106,6 +106,20 @@ static void what_it_held_goes_the_same_way_without_another_rest(void **state)
     assert_int_equal(trouble_worker(sim, "h/1").rests_until, sim->now.wall_ms + 9000);
 }
 
+static void a_grant_that_it_never_heard_of_is_not_made_again(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 9, NULL);
+    struct sim_worker *worker = trouble_ready(sim, "h/1");
+    sim->lose_answers = true;
+    sim_step(sim, worker);
+    sim->lose_answers = false;
+    assert_int_equal(sim_frame(sim, job, 2).state, FRAME_CLAIMED);
+    trouble_fail(sim, worker, "disk-full");
+    assert_int_equal(worker->held_count, 0);
+    assert_int_equal(sim_frame(sim, job, 2).state, FRAME_WAITING);
+}
+
 static void another_takes_the_frame_of_one_that_rests(void **state)
 {
     struct sim *sim = *state;
@@ -218,6 +232,7 @@ int main(void)
         TEST(rests_grow_until_a_frame_is_done),
         TEST(a_worker_that_rests_gives_back_what_it_has_not_begun),
         TEST(what_it_held_goes_the_same_way_without_another_rest),
+        TEST(a_grant_that_it_never_heard_of_is_not_made_again),
         TEST(another_takes_the_frame_of_one_that_rests),
         TEST(a_job_says_that_all_who_fit_rest),
         TEST(one_that_rests_is_known_by_its_name),
