@@ -57,6 +57,15 @@ def test_add_takes_what_drag_and_drop_writes_and_lists(home):
     assert home.ok("add", "-q", "--no-wait", "--again", "--from", "-", stdin="b.blend\n") == "4\n"
 
 
+def test_many_jobs_go_and_come_in_pieces(home):
+    files = [home.blend(f"shot{number}").name for number in range(270)]
+    numbers = home.ok("add", "-q", "--no-wait", *files).split()
+    assert numbers == home.ok("list", "-q").split() == [str(i) for i in range(1, 271)]
+    until(lambda: home.ok("log").count("job-inspected") == 270)
+    events = [line["job"] for line in home.json("log") if line["event"] == "job-added"]
+    assert events == list(range(1, 271))
+
+
 def test_a_held_job_is_told_with_its_flags_and_answered(home):
     home.blend("held")
     ended = home.run("add", "held.blend")

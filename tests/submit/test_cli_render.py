@@ -175,6 +175,15 @@ def test_render_that_ends_leaves_its_broker_to_another(home):
     until(lambda: not home.processes(), why="something is left")
 
 
+def test_an_inspector_that_is_there_already_is_enough(home):
+    (home.home / "run").mkdir(parents=True, mode=0o700)
+    (home.home / "script").write_text("one")
+    home.blend()
+    ended = home.run("render", "--devices", "cpu:0", "plain.blend")  # its worker inspects
+    assert ended.returncode == 0
+    assert "inspector" not in ended.stderr
+
+
 def test_render_folder_is_made_new_or_gone_on_with(home):
     home.blend()
     home.ok("render", "--render-folder", "out", "plain.blend")
