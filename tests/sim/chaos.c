@@ -10,6 +10,8 @@
 #include "tests/sim/world.h"
 
 #define CALM_MOST_MS (6LL * 3600 * 1000)
+/* So many of a thousand have a disk that fails all the time, under a broker that dies of it. */
+enum { ROTTEN = 60 };
 enum { CHAOS_STEPS = 200, CALM_LOOK_MS = 500, JUMP_MOST_MS = 11 * 3600 * 1000 };
 
 static int64_t calm_since_ms;
@@ -43,6 +45,11 @@ void chaos_open(void)
         .err = draw(300),
         .harm = draw(100),
     };
+    if (world_chance(ROTTEN)) {
+        world.faults.broken = 500;
+        world.faults.crash = 500;
+        world.faults.power = 700;
+    }
     world.chaos_steps = CHAOS_STEPS + world_below(100);
     calm_since_ms = 0;
     heal_ms = 0;
@@ -96,7 +103,7 @@ static void hurt_disk(void)
         heal_ms = world.now_ms + world_below(20000);
     }
     if (world_chance(world.faults.broken)) {
-        disk_break_in(1 + world_below(60));
+        disk_break_in(1 + world_below(world_chance(500) ? 15 : 60));
         heal_ms = world.now_ms + world_below(20000);
     }
 }

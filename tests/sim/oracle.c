@@ -328,6 +328,7 @@ static void check_change(const struct change *change)
         if (change->as.event.word == EVENT_FRAME_WRONG) {
             wrong.job = change->as.event.job;
             wrong.frame = change->as.event.frame;
+            oracle_allow(LEAVE_LOOK, change->as.event.job);
         }
         return;
     default:
@@ -516,6 +517,7 @@ static void check_settled(const char *worker_id, const json_t *settled)
     enum claim_outcome outcome = outcome_of(claim);
     bool final = wanted == OUTCOME_FINISHED || wanted == OUTCOME_KEPT;
     bool other_since = oracle_allowed(LEAVE_RETRY, at->job) ||
+                       oracle_allowed(LEAVE_LOOK, at->job) ||
                        oracle_allowed(LEAVE_REMOVE, at->job) ||
                        (!final && outcome == OUTCOME_NONE); /* it has a newer claim already */
     oracle_figures.accepted += accepted;

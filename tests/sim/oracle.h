@@ -30,7 +30,7 @@ void oracle_turn(void);
 void oracle_answer(const char *worker_id, const json_t *body);
 
 /* A person asks for what allows moves that nobody makes otherwise. */
-enum oracle_leave { LEAVE_RETRY, LEAVE_REMOVE, LEAVES };
+enum oracle_leave { LEAVE_RETRY, LEAVE_REMOVE, LEAVE_LOOK, LEAVES };
 void oracle_allow(enum oracle_leave leave, int64_t job); /* 0: every job */
 bool oracle_allowed(enum oracle_leave leave, int64_t job);
 

@@ -35,11 +35,14 @@ void oracle_verdict(int64_t job, const char *name, const char *code, bool agreed
 {
     struct verdicts *verdicts = &jobs[job];
     for (size_t i = 0; i < verdicts->count; i++) {
-        bool same_code = strcmp(verdicts->said[i].code, code) == 0;
-        if (same_code && strcmp(verdicts->said[i].name, name) != 0 && !agreed) {
+        if (strcmp(verdicts->said[i].code, code) != 0) {
+            continue;
+        }
+        if (strcmp(verdicts->said[i].name, name) != 0 && !agreed) {
             world_fail("%s and %s agree that job %d fails (%s), and it goes on",
                        verdicts->said[i].name, name, (int)job, code);
         }
+        return; /* who said it first counts; a paused job is not stopped by the second */
     }
     if (verdicts->count < VERDICTS) {
         (void)snprintf(verdicts->said[verdicts->count].name, NAME_SIZE, "%s", name);
