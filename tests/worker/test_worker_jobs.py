@@ -158,6 +158,24 @@ def test_a_sweep_removes_the_kept_file_and_nothing_else(broker, start_stand_in, 
     assert (out / "frame_0001.png").read_bytes() == b"a picture"
 
 
+def test_a_look_tells_which_pictures_are_wrong(broker, start_stand_in, job, out):
+    """Those of the stand-in's own making: proven, then one cut, one touched, one removed."""
+    broker.job = job
+    start_stand_in()
+    claims = broker.frames(1, 2, 3)
+    broker.until(lambda: broker.all_ended(claims))
+    files = [broker.report(claim, "finished")["files"] for claim in claims]
+    os.truncate(files[0][0]["path"], 20)
+    os.utime(files[1][0]["path"], (1, 1))
+    os.unlink(files[2][0]["path"])
+    look = [{"frame": number, "files": one} for number, one in enumerate(files, 1)]
+    claim = broker.give("sweep", about=job, live=[], look=look, ends=False)
+    broker.until(lambda: broker.ended(claim))
+    report = broker.report(claim, "swept")
+    assert [(one["frame"], one["code"]) for one in report["wrong"]] == [(1, "broken"), (3, "gone")]
+    assert report["last"] == 3
+
+
 def test_an_inspector_takes_no_frames(broker, start_stand_in):
     start_stand_in("--device", "none")
     broker.until(lambda: broker.syncs)
