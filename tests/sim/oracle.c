@@ -424,25 +424,22 @@ int __wrap_queue_load_frame(queue_t *self, const struct frame_row *row, const ch
     return mutation_load_frame(self, row, text);
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return strcmp((*(struct worker *const *)a)->id, (*(struct worker *const *)b)->id);
+}
+
 /* Those that the ledger tells of are found by address, which is another one in each process. */
 static void sort_heard(queue_t *self)
 {
-    struct link sorted;
-    link_init(&sorted);
-    while (!link_empty(&self->heard)) {
-        struct worker *worker = LINK_ITEM(self->heard.next, struct worker, heard);
-        struct link *after = sorted.prev;
-        while (after && after != &sorted &&
-               strcmp(LINK_ITEM(after, struct worker, heard)->id, worker->id) > 0) {
-            after = after->prev;
-        }
-        link_remove(&worker->heard);
-        link_insert(after ? after->next : &sorted, &worker->heard);
+    struct worker *sorted[HEARD];
+    size_t count = 0;
+    for (struct link *at = self->heard.next; at != &self->heard && count < HEARD; at = at->next) {
+        sorted[count++] = LINK_ITEM(at, struct worker, heard);
     }
-    while (!link_empty(&sorted)) {
-        struct link *first = sorted.next;
-        link_remove(first);
-        link_append(&self->heard, first);
+    qsort(sorted, count, sizeof(struct worker *), by_id);
+    for (size_t i = 0; i < count; i++) {
+        link_append(&self->heard, &sorted[i]->heard);
     }
 }
 
