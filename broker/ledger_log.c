@@ -18,6 +18,9 @@ static void write_event(eventlog_t *log, const struct change_event *event)
     eventlog_write(log, &line);
     if (event->word == EVENT_WORKER_RESTING) {
         log_warning("worker rests: worker=%s: %s", event->worker, event->text);
+    } else if (event->word == EVENT_FRAME_WRONG) {
+        log_warning("picture is wrong: job=%" PRId64 " frame=%" PRId32 ": %s", event->job,
+                    event->frame, event->text);
     }
 }
 

@@ -51,6 +51,7 @@ def test_a_wrong_frame_comes_back_and_keeps_no_proof(broker, submitter):
     assert (event["frame"], event["text"]) == (2, "gone: /render/shot_0002.png: no file")
     worker.work(lambda: submitter.state(number) == "done")
     assert sorted(worker.done) == [1, 2, 2, 3]
+    assert f"picture is wrong: job={number} frame=2: gone: /render" in broker.told()
 
 
 def test_a_look_after_a_restart_has_all_proofs_again(broker, submitter):
