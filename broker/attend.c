@@ -87,6 +87,16 @@ bool attend_leave(attend_t *self, int64_t pid, enum attend_role role)
     return false;
 }
 
+bool attend_others(const attend_t *self, int64_t pid, bool (*is_dead)(int64_t pid))
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->list[i].pid != pid && !is_dead(self->list[i].pid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t attend_count(const attend_t *self)
 {
     return self->count;

@@ -39,6 +39,9 @@ bool attend_leave(attend_t *self, int64_t pid, enum attend_role role);
 bool attend_drop(attend_t *self, bool (*is_dead)(int64_t pid), int64_t *pid,
                  enum attend_role *role);
 
+/* Is there one, other than process pid, that is not dead? */
+bool attend_others(const attend_t *self, int64_t pid, bool (*is_dead)(int64_t pid));
+
 size_t attend_count(const attend_t *self);
 
 /* When attend_expire has something to do; INT64_MAX = never. */

@@ -439,7 +439,10 @@ static int on_signal(zloop_t *zloop, zmq_pollitem_t *item, void *arg)
     }
 }
 
-/* 'd': the owner lets go of us and we are nobody's. The end: it is gone, stop now. */
+/*
+ * 'd': the owner lets go of us and we are nobody's. The end: it is gone, stop now, unless somebody
+ * else has come to use us.
+ */
 static int on_owner(zloop_t *zloop, zmq_pollitem_t *item, void *arg)
 {
     loop_t *self = arg;
@@ -452,8 +455,8 @@ static int on_owner(zloop_t *zloop, zmq_pollitem_t *item, void *arg)
         return 0;
     }
     zloop_poller_end(zloop, item);
-    if (count == 1) {
-        log_info("the owner let go: leaves when nothing happens");
+    if (count == 1 || presence_is_used(&self->presence)) {
+        log_info("the owner %s: leaves when nothing happens", count == 1 ? "let go" : "is gone");
         presence_disown(&self->presence);
     } else {
         log_info("leave: the owner is gone");

@@ -1,6 +1,7 @@
 #include "broker/presence.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
@@ -20,6 +21,7 @@ void presence_init(struct presence *self, struct broker *broker, int64_t idle_ex
 {
     *self = (struct presence){
         .broker = broker,
+        .owner_pid = getppid(),
         .idle_exit_ms = idle_exit_ms,
         .busy_ms = clock_mono_ms(),
     };
@@ -51,6 +53,13 @@ static int64_t silence_ms(const struct broker *broker)
 static bool is_dead(int64_t pid)
 {
     return pid > INT32_MAX || process_start((pid_t)pid) < 0;
+}
+
+/* The pipe of an owner ends a moment before its process has: so it is not asked whether it lives.
+ */
+bool presence_is_used(const struct presence *self)
+{
+    return attend_others(self->broker->attend, self->owner_pid, is_dead);
 }
 
 /* Who was silent for so long has stopped. A broker that stops now waits for no dead ones. */

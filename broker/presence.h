@@ -13,6 +13,7 @@
 
 struct presence {
     struct broker *broker; /* borrowed */
+    int64_t owner_pid;     /* who started it */
     int64_t idle_exit_ms;  /* 0: it stays */
     int64_t busy_ms;       /* when something happened last */
     int64_t absent_ms;     /* when to look at absent workers again; INT64_MAX: there are none */
@@ -22,6 +23,9 @@ void presence_init(struct presence *self, struct broker *broker, int64_t idle_ex
 
 /* The owner has let go: from now on it leaves soon after everybody else has. */
 void presence_disown(struct presence *self);
+
+/* Does anybody but the owner, who is gone, attend it? */
+bool presence_is_used(const struct presence *self);
 
 /* Stop, or stop now what has been stopping softly. */
 void presence_stop(struct broker *broker, struct queue_now now, enum drain_order order);

@@ -2,11 +2,13 @@
 
 import os
 import pathlib
+import re
 import signal
 import sqlite3
 import stat
 import subprocess
 import time
+from datetime import datetime
 
 import msgpack
 import pytest
@@ -147,9 +149,11 @@ def test_debug_messages_are_switched_by_usr2(broker, submitter):
     assert "request: HELLO" in broker.told()
 
 
-def test_an_idle_broker_does_not_wake_up(broker, submitter):
+def test_an_idle_broker_does_not_wake_up(broker, submitter, make_broker):
     submitter.submit(spec_of())
     submitter.close()
+    clock = make_broker().start().submitter()  # another one, whose parks say how long it is
+    clock.submit(spec_of())
 
     def switches():
         status = pathlib.Path(f"/proc/{broker.process.pid}/status").read_text()
@@ -157,7 +161,7 @@ def test_an_idle_broker_does_not_wake_up(broker, submitter):
 
     def quiet():
         before = switches()
-        time.sleep(0.5)  # what is measured is that nothing happens in a time
+        clock.ask("WAIT", jobs=[1], wait_ms=500)
         return switches() == before
 
     until(quiet, "half a second without a wake-up", 5)
@@ -270,11 +274,49 @@ def test_it_does_not_wait_for_an_owner_who_attends_no_more(owned, process):
     broker, owner = owned
     render = process()
     assert broker.submitter().ask("ATTEND", role="render", pid=render.pid)["stop"] == ""
-    render.kill()  # not waited for: it is dead, and still in the table of processes
-    started = time.monotonic()
+    render.kill()
+    os.waitid(os.P_PID, render.pid, os.WEXITED | os.WNOWAIT)  # dead, and still in the table
     owner.close()
     assert exit_status(broker) == 0
-    assert time.monotonic() - started < 1
+    gone = re.search(r"(\S+Z) .*the owner is gone", broker.told()).group(1)
+    stopped = re.search(r"(\S+Z) \| broker-stopped", (broker.home / "log").read_text()).group(1)
+    took = datetime.fromisoformat(stopped[:-1]) - datetime.fromisoformat(gone[:-1])
+    assert took.total_seconds() < 1.4, "as long as one that is only silent is waited for"
+
+
+def test_the_end_of_its_owner_is_no_end_for_others_who_attend(owned, process):
+    """`render' started it and was killed; a farm that came later goes on."""
+    broker, owner = owned
+    farm = process()
+    submitter = broker.submitter()
+    submitter.ask("ATTEND", role="render", pid=os.getpid())  # of whom it is a child
+    submitter.ask("ATTEND", role="farm", pid=farm.pid)
+    worker = broker.worker()
+    worker.ready()
+    owner.close()
+    until(lambda: submitter.ask("HELLO")["idle_exit"], "it belongs to nobody now")
+    assert submitter.ask("ATTEND", role="farm", pid=farm.pid)["stop"] == ""
+    assert worker.sync()["orders"]["drain"] == ""
+    worker.sync(leave=True)
+    submitter.ask("ATTEND", role="farm", pid=farm.pid, leave=True)
+    submitter.ask("ATTEND", role="render", pid=os.getpid(), leave=True)
+    assert exit_status(broker) == 0
+
+
+@pytest.mark.parametrize("who", ["the owner", "a dead one"])
+def test_the_end_of_its_owner_ends_it_when_nobody_else_is_there(owned, process, who):
+    broker, owner = owned
+    other = process()
+    pid = os.getpid() if who == "the owner" else other.pid
+    broker.submitter().ask("ATTEND", role="farm", pid=pid)
+    other.kill()
+    other.wait()
+    worker = broker.worker()
+    worker.ready()
+    owner.close()
+    until(lambda: worker.sync()["orders"]["drain"] == "now", "workers are told to leave now")
+    worker.sync(leave=True)
+    assert exit_status(broker) == 0
 
 
 def test_the_last_words_of_workers_are_heard_when_the_owner_is_gone(owned):
@@ -509,8 +551,8 @@ def test_while_nothing_can_be_written_nothing_is_read(make_broker, small_disk):
 
 def test_a_broker_that_was_late_takes_nothing_away(make_broker, small_disk):
     """One was stopped for longer than a lease, one could not write for so long: both let their
-    workers, who could not be heard, have the time again."""
-    brokers = [make_broker().start(), make_broker(home=small_disk / "home")]
+    workers, who could not be heard, have the time again. A third one was there all the time."""
+    brokers = [make_broker().start(), make_broker(home=small_disk / "home"), make_broker().start()]
     brokers[1].log_path = small_disk.with_name("stderr")
     brokers[1].start()
     claims = []
@@ -528,7 +570,8 @@ def test_a_broker_that_was_late_takes_nothing_away(make_broker, small_disk):
     with pytest.raises(NoAnswer):
         while True:
             writer.change("SUBMIT", seconds=1, jobs=[spec_of(scene="x" * 3000, again=True)])
-    time.sleep(16)  # a lease is what is to go by
+    third = brokers.pop().submitter()
+    until(lambda: "worker-lost" in third.words(), "a lease to go by", 30)
     ballast.unlink()
     brokers[0].process.send_signal(signal.SIGCONT)
     for broker, (worker, claim) in zip(brokers, claims):
