@@ -105,15 +105,19 @@ bool picture_look_again(int file, int32_t frame)
     return pictures[file][frame].whole;
 }
 
+static void harm(int file, int frame)
+{
+    TRACE("the picture of %s frame %d is harmed", files[file], frame);
+    pictures[file][frame].whole = false;
+    pictures[file][frame].damaged_step = world.steps;
+}
+
 void picture_damage(void)
 {
     int file = (int)world_below(PICTURE_FILES);
     for (int frame = 0; frame < ORACLE_FRAMES; frame++) {
-        struct picture *picture = &pictures[file][frame];
-        if (picture->whole && world_chance(300)) {
-            TRACE("the picture of %s frame %d is harmed", files[file], frame);
-            picture->whole = false;
-            picture->damaged_step = world.steps;
+        if (pictures[file][frame].whole && world_chance(300)) {
+            harm(file, frame);
         }
     }
 }
