@@ -117,12 +117,6 @@ void broker_stop_until(int64_t ms)
     stopped_until_ms = ms;
 }
 
-void broker_kill(void)
-{
-    disk_kill();
-    the_loop.ended = true;
-}
-
 static void after(int rc)
 {
     the_loop.ended = the_loop.ended || rc == -1 || disk_dead();

@@ -34,10 +34,9 @@ int64_t broker_life(void);
 /* It is to look at its sockets soon. */
 void broker_poke(void);
 
-/* SIGSTOP until then; SIGTERM; and it is dead now. */
+/* SIGSTOP until then; SIGTERM. */
 void broker_stop_until(int64_t ms);
 void broker_terminate(void);
-void broker_kill(void);
 
 /* Handlers of events. */
 void broker_wake(void);

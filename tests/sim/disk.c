@@ -117,12 +117,6 @@ void disk_set_sqlite(int page, int checkpoint)
     checkpoint_pages = checkpoint;
 }
 
-void disk_kill(void)
-{
-    dead = true;
-    die_in = 0;
-}
-
 void disk_revive(void)
 {
     dead = false;

@@ -24,8 +24,7 @@ enum { DISK_IMAGES = 3 };
 /* Page size of a ledger that is made anew, and pages in the log before SQLite copies them back. */
 void disk_set_sqlite(int page_bytes, int checkpoint_pages);
 
-/* From now on the broker is dead; and it is not, once another one opens the ledger. */
-void disk_kill(void);
+/* Is the broker dead? Not, once another one is about to open the ledger. */
 void disk_revive(void);
 bool disk_dead(void);
 
