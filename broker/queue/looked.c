@@ -17,6 +17,7 @@ enum {
 
 /* One piece of a look, after its claim has ended. */
 struct piece {
+    enum sweep_kind kind;
     struct job *job;
     const char *worker;
     int64_t claim;
@@ -219,38 +220,46 @@ static int64_t reached(const struct claim *claim, const struct queue_report *rep
     return rank >= claim->from && rank < claim->to ? rank + 1 : claim->to;
 }
 
-static void apply_piece(queue_t *self, struct queue_now now, enum sweep_kind kind,
-                        struct piece *piece)
+static void apply_piece(queue_t *self, struct queue_now now, struct piece *piece)
 {
-    if (kind == SWEEP_LOOK) {
+    if (piece->kind == SWEEP_LOOK) {
         looked(self, now, piece);
-    } else if (kind == SWEEP_VERIFY) {
+    } else if (piece->kind == SWEEP_VERIFY) {
         verified_piece(self, now, piece);
     }
     job_changed(self, piece->job);
     job_claim_ended(self, now, piece->job);
 }
 
+/* Ends the claim; what it was about. */
+static struct piece end_piece(queue_t *self, struct claim *claim, enum claim_outcome outcome)
+{
+    struct piece piece = {
+        .kind = claim->sweep,
+        .job = claim->job,
+        .worker = claim->worker->name,
+        .claim = claim->number,
+        .from = claim->from,
+        .to = claim->to,
+    };
+    claim->job->row.claim_outcome = outcome;
+    claim_end(self, claim);
+    return piece;
+}
+
 void sweep_done(queue_t *self, struct queue_now now, struct claim *claim,
                 const struct queue_report *report)
 {
     struct job *job = claim->job;
-    enum sweep_kind kind = claim->sweep;
-    struct piece piece = {
-        .job = job,
-        .worker = claim->worker->name,
-        .claim = claim->number,
-        .from = claim->from,
-        .to = reached(claim, report),
-        .wrong = report->wrong,
-    };
-    job->row.claim_outcome = OUTCOME_SWEPT;
-    claim_end(self, claim);
+    int64_t to = reached(claim, report);
+    struct piece piece = end_piece(self, claim, OUTCOME_SWEPT);
+    piece.to = to;
+    piece.wrong = report->wrong;
     went_well(job);
-    if (kind == SWEEP_END) {
+    if (piece.kind == SWEEP_END) {
         job_swept(self, now, job, NULL);
     } else {
-        apply_piece(self, now, kind, &piece);
+        apply_piece(self, now, &piece);
     }
 }
 
@@ -278,33 +287,33 @@ static const struct frame *only_frame(const struct piece *piece)
 }
 
 /* Time after time whoever looked at this one picture died: it is none. */
-static void call_broken(queue_t *self, struct queue_now now, enum sweep_kind kind,
-                        struct piece *piece, const struct frame *frame)
+static void call_broken(queue_t *self, struct queue_now now, struct piece *piece,
+                        const struct frame *frame)
 {
     CLEANUP(cleanup_json)
     json_t *wrong = json_pack("[{s:i, s:s, s:s}]", "frame", (int)frame->number, "code", "broken",
                               "text", "whoever looks at it dies of it");
     piece->wrong = wrong;
     went_well(piece->job);
-    apply_piece(self, now, kind, piece);
+    apply_piece(self, now, piece);
 }
 
 /* A look that could not be: later again, in smaller pieces. */
-static void not_looked(queue_t *self, struct queue_now now, enum sweep_kind kind,
-                       struct piece *piece, const char *code, const char *text)
+static void not_looked(queue_t *self, struct queue_now now, struct piece *piece, const char *code,
+                       const char *text)
 {
     struct job *job = piece->job;
     bool died = strcmp(code, "crashed") == 0;
     const struct frame *frame = only_frame(piece);
     if (died && frame && job->sweeping.failures >= CRASHES_MAX - 1) {
-        call_broken(self, now, kind, piece, frame);
+        call_broken(self, now, piece, frame);
         return;
     }
     job->sweeping.failures++;
     free(job->sweeping.trouble);
     job->sweeping.trouble = alloc_text(text);
-    if (kind == SWEEP_VERIFY && job->sweeping.verify && job->sweeping.failures >= FAILURES_MAX &&
-        !died) {
+    if (piece->kind == SWEEP_VERIFY && job->sweeping.verify &&
+        job->sweeping.failures >= FAILURES_MAX && !died) {
         verified(self, now, job, text);
         went_well(job);
     } else {
@@ -329,23 +338,14 @@ void sweep_failed(queue_t *self, struct queue_now now, struct claim *claim,
                   enum claim_outcome outcome, const char *code, const char *text)
 {
     struct job *job = claim->job;
-    enum sweep_kind kind = claim->sweep;
-    struct piece piece = {
-        .job = job,
-        .worker = claim->worker->name,
-        .claim = claim->number,
-        .from = claim->from,
-        .to = claim->to,
-    };
-    job->row.claim_outcome = outcome;
-    claim_end(self, claim);
+    struct piece piece = end_piece(self, claim, outcome);
     if (outcome == OUTCOME_RETURNED) {
-        job->sweeping.leftovers = job->sweeping.leftovers || kind == SWEEP_LEFTOVERS;
+        job->sweeping.leftovers = job->sweeping.leftovers || piece.kind == SWEEP_LEFTOVERS;
         job_changed(self, job);
         job_claim_ended(self, now, job);
-    } else if (kind == SWEEP_LOOK || kind == SWEEP_VERIFY) {
-        not_looked(self, now, kind, &piece, code, text);
-    } else if (kind == SWEEP_END) {
+    } else if (piece.kind == SWEEP_LOOK || piece.kind == SWEEP_VERIFY) {
+        not_looked(self, now, &piece, code, text);
+    } else if (piece.kind == SWEEP_END) {
         not_ended(self, now, job, text);
     } else {
         job_changed(self, job); /* leftovers: the job's end sweeps again */
