@@ -40,8 +40,7 @@ static json_t *look_at(const struct queue_sweep *sweep, int64_t job, const json_
     json_t *look = json_array();
     for (size_t i = 0; i < sweep->frame_count; i++) {
         json_t *files = NULL;
-        if (store_proof(store, job, sweep->frames[i], &files) != 0 ||
-            json_array_size(files) == 0) {
+        if (store_proof(store, job, sweep->frames[i], &files) != 0 || json_array_size(files) == 0) {
             json_decref(files);
             files = files_by_name(found, sweep->frames[i]);
         }

@@ -81,8 +81,10 @@ static void tell(const struct arguments *arguments, talk_t *talk, const json_t *
             say_trouble(false, NULL, number, error);
         } else if (target_has_ended(state) && strcmp(state, "done") != 0 &&
                    !arguments->targets.json) {
-            const char *text = objects_str(error, "text");
-            say_error("job %lld: %s%s%s", (long long)number, state, *text ? ": " : "", text);
+            say_error("job %lld: %s", (long long)number, state);
+            if (json_is_object(error)) {
+                say_trouble(false, objects_str(job, "file"), number, error);
+            }
         }
     }
 }
