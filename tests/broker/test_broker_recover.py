@@ -20,6 +20,7 @@ def rows(path):
     ledger = sqlite3.connect(f"file:{path}?immutable=1", uri=True)
     try:
         ledger.row_factory = sqlite3.Row
+        ledger.text_factory = lambda data: data.decode(errors="replace")  # damaged, too
         ledger.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")  # damaged on purpose
         return {table: {tuple(row[part] for part in key.split(", ")): tuple(row)
                         for row in ledger.execute(f"SELECT * FROM {table}")}
