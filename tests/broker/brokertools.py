@@ -62,7 +62,7 @@ class Broker:
     def run(self, *options, **more):
         """Run the program to its end."""
         return subprocess.run([BIN / "dblend-broker", *options], env=self.environment, text=True,
-                              capture_output=True, timeout=DEADLINE_S, **more)
+                              errors="replace", capture_output=True, timeout=DEADLINE_S, **more)
 
     def start(self, *options, **more):
         with open(self.log_path, "ab") as log:
