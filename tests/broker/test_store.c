@@ -310,6 +310,24 @@ static void a_newer_ledger_is_refused_and_left_alone(void **state)
     run_sql(place, "DROP TABLE of_that_version");
 }
 
+/* A counter rises many times in a turn; what counts is where it stands at the end. */
+static void the_last_value_of_a_counter_is_the_one(void **state)
+{
+    struct place *place = *state;
+    struct change changes[3] = {
+        { .kind = CHANGE_META, .as.meta = { "claim", 5 } },
+        { .kind = CHANGE_META, .as.meta = { "job", 2 } },
+        { .kind = CHANGE_META, .as.meta = { "claim", 9 } },
+    };
+    open_again(place);
+    assert_int_equal(store_apply(place->store, changes, 3, NULL, 0), 0);
+    store_close(&place->store);
+    run_sql(place,
+            "CREATE TEMP TABLE wrong(x CHECK(x));"
+            "INSERT INTO wrong SELECT value = 9 FROM meta WHERE key = 'claim';"
+            "INSERT INTO wrong SELECT value = 2 FROM meta WHERE key = 'job'");
+}
+
 /* As version 1 left it: brought up to date by serving, and only by that. */
 static void an_older_ledger_is_brought_up_to_date(void **state)
 {
@@ -446,6 +464,7 @@ int main(void)
         TEST(old_events_are_forgotten_a_piece_at_a_time),
         TEST(pictures_of_formats_without_a_stamp_are_remembered),
         TEST(a_newer_ledger_is_refused_and_left_alone),
+        TEST(the_last_value_of_a_counter_is_the_one),
         TEST(an_older_ledger_is_brought_up_to_date),
         TEST(another_database_is_refused),
         TEST(a_file_that_is_no_database_is_refused),

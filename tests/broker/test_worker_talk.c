@@ -53,7 +53,7 @@ static void a_sync_is_read_whole(void **state)
         "\"progress\": {\"claim\": 10, \"text\": \"sample 1/2\", \"done\": 1, \"total\": 2},"
         "\"reports\": [{\"claim\": 7, \"what\": \"returned\", \"charge\": true},"
         "{\"claim\": 8, \"what\": \"error\", \"code\": \"crashed\", \"text\": \"t\","
-        " \"log\": true},"
+        " \"fatal\": true, \"log\": true},"
         "{\"claim\": 9, \"what\": \"finished\", \"ms\": 40, \"files\": [], \"digest\": \"d\","
         " \"warnings\": null, \"log\": true}]}");
     struct queue_sync sync;
@@ -61,12 +61,15 @@ static void a_sync_is_read_whole(void **state)
     assert_int_equal(worker_talk_sync(body, &sync, &logs), WORKER_TALK_OK);
     assert_int_equal(sync.job, 3);
     assert_true(sync.leave);
+    assert_int_equal(sync.seen, 1);
     assert_int_equal(sync.state, WORKER_RENDERING);
     assert_int_equal(sync.holding[0].phase, PHASE_AHEAD);
     assert_string_equal(sync.progress_text, "sample 1/2");
     assert_int_equal(sync.report_count, 3);
     assert_true(sync.reports[0].charge);
     assert_string_equal(sync.reports[1].code, "crashed");
+    assert_true(sync.reports[1].fatal);
+    assert_false(sync.reports[0].fatal);
     assert_int_equal(sync.reports[2].ms, 40);
     assert_null(sync.reports[2].warnings);
     assert_int_equal(logs.count, 2);
@@ -116,6 +119,7 @@ static void answers_are_what_a_worker_takes(void **state)
     struct queue_answer answer = { .session = 3, .seq = 9, .park_ms = 1000 };
     answer.orders.n = 4;
     answer.orders.drain = DRAIN_SOFT;
+    answer.orders.pause = true;
     answer.orders.stop[answer.orders.stop_count++] = 70;
     answer.settled[answer.settled_count++] =
         (struct queue_settled){ .claim = 71, .what = REPORT_FINISHED, .accepted = true };
@@ -123,6 +127,9 @@ static void answers_are_what_a_worker_takes(void **state)
     answer.grants[answer.grant_count++] = (struct queue_grant){
         .claim = 73, .kind = CLAIM_RENDER, .job = 1, .frame = -3, .attempt = 2, .sighted = true
     };
+    answer.grants[0].again = true;
+    answer.grants[0].abandoned = true;
+    answer.grants[0].sighting.inode = 77;
     CLEANUP(cleanup_json)
     json_t *body = worker_talk_answer(&answer, config.farm, queue, NULL);
     struct message_fault fault = { "" };
@@ -131,6 +138,14 @@ static void answers_are_what_a_worker_takes(void **state)
     assert_int_equal(msg_int_or(grant, "frame", 0), -3);
     assert_null(json_object_get(grant, "known"));
     assert_string_equal(msg_str_or(json_object_get(body, "orders"), "drain", ""), "soft");
+
+    CLEANUP(cleanup_json) json_t *said = parse("[72]");
+    assert_true(json_equal(json_object_get(body, "stale"), said));
+    assert_true(msg_bool_or(json_object_get(body, "orders"), "pause", false));
+    assert_true(msg_bool_or(grant, "again", false));
+    const json_t *sighting = msg_map_or_null(grant, "sighting");
+    assert_int_equal(msg_int_or(sighting, "inode", 0), 77);
+    assert_true(msg_bool_or(sighting, "abandoned", false));
 
     CLEANUP(cleanup_json) json_t *again = worker_talk_ready_again(4);
     assert_int_equal(message_check(MESSAGE_TO_WORKER, again, NULL), MESSAGE_OK);
