@@ -328,6 +328,23 @@ static void the_last_value_of_a_counter_is_the_one(void **state)
             "INSERT INTO wrong SELECT value = 2 FROM meta WHERE key = 'job'");
 }
 
+/* A row that cannot be takes its whole turn along, and leaves no transaction open. */
+static void a_refused_row_leaves_nothing(void **state)
+{
+    struct place *place = *state;
+    struct change changes[2] = {
+        { .kind = CHANGE_EVENT, .as.event = { .word = EVENT_JOB_ADDED, .frame = EVENT_NO_FRAME } },
+        { .kind = CHANGE_JOB_PUT, .as.job = { .job = 1 } }, /* without a spec */
+    };
+    open_again(place);
+    assert_true(store_apply(place->store, changes, 2, NULL, 0) < 0);
+    assert_int_equal(store_last_event(place->store), 0);
+    apply(place->store, &changes[0]);
+    open_again(place);
+    assert_int_equal(store_last_event(place->store), 1);
+    assert_int_equal(rows_of(place->store, "job"), 0);
+}
+
 /* As version 1 left it: brought up to date by serving, and only by that. */
 static void an_older_ledger_is_brought_up_to_date(void **state)
 {
@@ -465,6 +482,7 @@ int main(void)
         TEST(pictures_of_formats_without_a_stamp_are_remembered),
         TEST(a_newer_ledger_is_refused_and_left_alone),
         TEST(the_last_value_of_a_counter_is_the_one),
+        TEST(a_refused_row_leaves_nothing),
         TEST(an_older_ledger_is_brought_up_to_date),
         TEST(another_database_is_refused),
         TEST(a_file_that_is_no_database_is_refused),
