@@ -198,6 +198,9 @@ static void verified_piece(queue_t *self, struct queue_now now, struct piece *pi
     int64_t wrong = apply_wrong(self, now, piece, false, requeue);
     verify->wrong += wrong;
     verify->at = piece->to;
+    if (wrong > 0) {
+        job->sweeping.looked = false; /* the last look found them right: it is out of date */
+    }
     if (wrong > 0 && requeue) {
         revive(self, now, job);
     }

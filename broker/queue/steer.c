@@ -129,6 +129,7 @@ int queue_resume(queue_t *self, struct queue_now now, int64_t number, json_t *fi
     if (job->row.found) {
         questions_settle(self, now, job);
     } else {
+        job->row.attempts = 0; /* what went wrong while it was paused is not held against it */
         job_move(self, now, job, JOB_QUEUED);
         if (job->live && job->live->kind == CLAIM_INSPECT) {
             job_move(self, now, job, JOB_INSPECTING); /* its inspection never stopped */

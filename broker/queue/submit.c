@@ -201,6 +201,7 @@ static void take_terms(queue_t *self, struct queue_now now, struct job *job, con
         json_object_set(merged, "options", options);
         json_decref(job->row.spec);
         job->row.spec = merged;
+        job->row.attempts = 0; /* its inspection begins anew, by the new limit */
         job_reread(self, job);
         job_changed(self, job);
     }

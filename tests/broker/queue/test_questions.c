@@ -430,6 +430,35 @@ static void go_on_goes_on_with_the_newest_same_job(void **state)
     assert_non_null(json_object_get(sim_job(sim, job).row->spec, "kept"));
 }
 
+static void an_inspection_goes_on_by_the_new_limit(void **state)
+{
+    struct sim *sim = *state;
+    struct queue_submitted out = { 0 };
+    struct queue_error error = { 0 };
+    int64_t job = sim_submit(sim, "/a", NULL);
+    struct sim_worker *worker = sim_worker(sim, "h/1");
+    sim_ready(sim, worker);
+    (void)sim_get(sim, worker);
+    assert_int_equal(queue_pause(sim->queue, sim->now, job, &error), QUEUE_OK);
+    sim_error(worker, 0, "crashed", false);
+    worker->want = 0;
+    sim_step(sim, worker);
+    assert_int_equal(sim_job(sim, job).row->attempts, 1);
+    assert_int_equal(queue_resume(sim->queue, sim->now, job, NULL, &error), QUEUE_OK);
+    assert_int_equal(sim_job(sim, job).row->attempts, 0);
+    worker->want = 1;
+    (void)sim_get(sim, worker);
+    sim_error(worker, 0, "crashed", false);
+    worker->want = 0;
+    sim_step(sim, worker);
+    assert_int_equal(sim_job(sim, job).row->attempts, 1);
+    json_t *spec = sim_spec("/a", json_pack("{s:i}", "attempts", 1));
+    json_object_set_new(spec, "go_on", json_true());
+    assert_int_equal(submit(sim, spec, &out, &error), QUEUE_OK);
+    assert_int_equal(out.job, job);
+    assert_int_equal(sim_job(sim, job).row->attempts, 0);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     struct sim *sim = *state;
@@ -477,6 +506,7 @@ int main(void)
         TEST(a_submit_with_an_answer_answers_the_held_job),
         TEST(another_output_answers_only_whom_it_can_help),
         TEST(go_on_goes_on_with_the_newest_same_job),
+        TEST(an_inspection_goes_on_by_the_new_limit),
         TEST(what_cannot_be_is_refused),
         TEST(an_inspection_that_makes_no_sense_fails_the_job),
     };

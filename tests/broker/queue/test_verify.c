@@ -137,6 +137,26 @@ static void what_a_later_job_has_rendered_over_is_that_jobs(void **state)
     }
 }
 
+static void what_verify_finds_wrong_is_no_end_for_a_job(void **state)
+{
+    struct sim *sim = *state;
+    struct sim_worker *worker = looks_ready(sim, "h/1");
+    int64_t job = looks_begun(sim, worker, 3);
+    struct queue_verify how = { 0 };
+    assert_int_equal(queue_pause(sim->queue, sim->now, job, &error), QUEUE_OK);
+    looks_look(sim, worker, 0, NULL); /* the last look: all are right */
+    assert_int_equal(queue_verify(sim->queue, sim->now, job, &how, &error), QUEUE_OK);
+    looks_later(sim, worker, 100);
+    looks_look(sim, worker, 2, "gone");
+    assert_int_equal(sim_events(sim, EVENT_JOB_VERIFIED), 1);
+    assert_int_equal(queue_resume(sim->queue, sim->now, job, NULL, &error), QUEUE_OK);
+    looks_later(sim, worker, 100);
+    assert_false(looks_piece(sim, worker).ends);
+    looks_look(sim, worker, 2, "gone");
+    assert_int_equal(worker->held[0].grant.kind, CLAIM_RENDER);
+    assert_int_equal(worker->held[0].grant.frame, 2);
+}
+
 static void verify_begins_again_with_another_inspection(void **state)
 {
     struct sim *sim = *state;
@@ -215,6 +235,7 @@ int main(void)
         TEST(what_cannot_be_rendered_as_submitted_pauses),
         TEST(verify_is_refused_where_it_means_nothing),
         TEST(what_a_later_job_has_rendered_over_is_that_jobs),
+        TEST(what_verify_finds_wrong_is_no_end_for_a_job),
         TEST(verify_begins_again_with_another_inspection),
         TEST(verify_of_a_running_job_hinders_nobody),
         TEST(a_verify_that_cannot_look_ends_after_three_tries),
