@@ -388,6 +388,7 @@ void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_sta
     if (to == JOB_ACTIVE) {
         struct job *elder;
         job->sweeping.leftovers = job->sweeping.leftovers || job->row.active_order == 0;
+        job->sweeping.looked = false; /* others may have been at its pictures meanwhile */
         if (job->row.active_order == 0 || job->counts.by_state[FRAME_CLAIMED] == 0) {
             job->row.active_order = self->next_order++; /* with a live claim it never let go */
         }
