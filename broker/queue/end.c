@@ -58,7 +58,10 @@ void job_swept(queue_t *self, struct queue_now now, struct job *job, const char 
     job->row.sweep_due = false;
     job->row.sweeps = 0;
     job_set_kept(job, NULL);
-    if (job->row.state == JOB_ACTIVE && job_all_ended(job)) {
+    /* One that was cancelled when this began, and is on again, still has its last look before it.
+     */
+    bool looked = job->sweeping.looked || sweep_needless(job);
+    if (job->row.state == JOB_ACTIVE && job_all_ended(job) && looked) {
         finish(self, now, job);
     } else {
         job_changed(self, job);

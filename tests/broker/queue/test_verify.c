@@ -157,6 +157,20 @@ static void what_verify_finds_wrong_is_no_end_for_a_job(void **state)
     assert_int_equal(worker->held[0].grant.frame, 2);
 }
 
+static void what_is_cleared_up_after_a_cancel_is_no_last_look(void **state)
+{
+    struct sim *sim = *state;
+    struct sim_worker *worker = looks_ready(sim, "h/1");
+    int64_t job = looks_begun(sim, worker, 3);
+    assert_int_equal(queue_cancel(sim->queue, sim->now, job, &error), QUEUE_OK);
+    looks_look(sim, worker, 0, NULL);
+    assert_true(looks_piece(sim, worker).ends);
+    assert_int_equal(queue_retry(sim->queue, sim->now, job, RETRY_FAILED, &error), QUEUE_OK);
+    looks_look(sim, worker, 0, NULL);
+    assert_int_equal(sim_job(sim, job).row->state, JOB_ACTIVE);
+    assert_false(looks_piece(sim, worker).ends);
+}
+
 static void verify_begins_again_with_another_inspection(void **state)
 {
     struct sim *sim = *state;
@@ -236,6 +250,7 @@ int main(void)
         TEST(verify_is_refused_where_it_means_nothing),
         TEST(what_a_later_job_has_rendered_over_is_that_jobs),
         TEST(what_verify_finds_wrong_is_no_end_for_a_job),
+        TEST(what_is_cleared_up_after_a_cancel_is_no_last_look),
         TEST(verify_begins_again_with_another_inspection),
         TEST(verify_of_a_running_job_hinders_nobody),
         TEST(a_verify_that_cannot_look_ends_after_three_tries),
