@@ -74,12 +74,17 @@ def test_descriptors_do_not_grow_with_the_jobs(farm, scene):
     wait_until(lambda: "ready" in broker.out.read_text(), 30, "the broker")
     workers = [farm.start("dblend-worker", "--device", device) for device in ("none", "cpu:0")]
     file, counts = scene("plain"), []
-    for index in range(4):
+    for index in range(5):
         farm.rendered("--again", "-f", "1-2", "-o", farm.work / f"out {index}" / "##", file)
         wait_until(lambda: all(row["state"] == "idle" for row in farm.json("workers")), 60,
                    "idle workers")
         counts.append([descriptors(one.pid) for one in (broker, *workers)])
-    assert counts[1] == counts[2] == counts[3], counts
+    # The first job opens what stays open. A client that has just left may be counted for a moment,
+    # so what the later jobs needed at the least is what there is in the end; a leak only grows.
+    least = [min(column) for column in zip(*counts[1:])]
+    wait_until(lambda: all(descriptors(one.pid) <= few
+                           for one, few in zip((broker, *workers), least)),
+               30, f"no more descriptors than {least}, the least of {counts}")
     for process in (*workers, broker):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, process.err.read_text()
