@@ -279,6 +279,8 @@ static int on_truncate(sqlite3_file *handle, sqlite3_int64 size)
     return SQLITE_OK;
 }
 
+/* A failed fsync is an answer that is given once: what was to be written may be gone all the same
+ * (Linux forgets that the pages were dirty). */
 static int on_sync(sqlite3_file *handle, int flags)
 {
     struct file *file = file_of(handle);
@@ -287,6 +289,9 @@ static int on_sync(sqlite3_file *handle, int flags)
         return SQLITE_IOERR_FSYNC;
     }
     if (breaks()) {
+        if (world_chance(500)) {
+            forget_pending(file);
+        }
         return SQLITE_IOERR_FSYNC;
     }
     for (size_t i = 0; i < file->pending_count; i++) {
