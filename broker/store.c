@@ -12,6 +12,7 @@
 
 #include "broker/sql.h"
 #include "broker/store_private.h"
+#include "broker/wal.h"
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/random.h"
@@ -194,10 +195,8 @@ static int set_up(store_t *self, const char *path, enum store_mode mode, char **
     if (rc == 0) {
         rc = sql_exec(self->db, "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864;");
     }
-    if (rc == 0 && mode == STORE_SERVE && version > 0) {
-        /* After a failed fsync the kernel may show us what never reached the disk: write it anew,
-         * before more is written behind it. */
-        rc = sql_exec(self->db, "PRAGMA wal_checkpoint(TRUNCATE)");
+    if (rc == 0 && mode == STORE_SERVE) {
+        rc = wal_write_anew(self->db);
     }
     if (rc == 0 && mode == STORE_SERVE) {
         rc = store_migrate(self->db, version);

@@ -289,9 +289,7 @@ static int on_sync(sqlite3_file *handle, int flags)
         return SQLITE_IOERR_FSYNC;
     }
     if (breaks()) {
-        if (world_chance(500)) {
-            forget_pending(file);
-        }
+        forget_pending(file);
         return SQLITE_IOERR_FSYNC;
     }
     for (size_t i = 0; i < file->pending_count; i++) {
