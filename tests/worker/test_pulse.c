@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,11 +18,25 @@
 #include "worker/pulse.h"
 #include "worker/scratch.h"
 
+/* Its child ends with the process that forks, also where a test fails. */
+static pid_t fork_mortal(void)
+{
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) {
+            _exit(1);
+        }
+    }
+    return pid;
+}
+
 /* A child that only exists. */
 static pid_t start_idle(void)
 {
-    pid_t pid = fork();
-    assert_true(pid >= 0);
+    pid_t pid = fork_mortal();
     if (pid == 0) {
         for (;;) {
             pause();
@@ -100,11 +115,10 @@ static void work_for_ever(bool io)
 /* A child of ours that only waits for one of its own, which works until it is killed with it. */
 static pid_t start_busy(bool io)
 {
-    pid_t pid = fork();
-    assert_true(pid >= 0);
+    pid_t pid = fork_mortal();
     if (pid == 0) {
         (void)setpgid(0, 0);
-        if (fork() == 0) {
+        if (fork_mortal() == 0) {
             work_for_ever(io);
         }
         for (;;) {
