@@ -23,6 +23,7 @@ import msgpack
 import zmq
 
 CPUS = 4
+LAST_ANSWER_S = 5  # as dblend-worker: a broker on a busy machine may need some of it
 
 
 def home():
@@ -277,8 +278,9 @@ class Worker:
             if (self.work() or told) and not self.leaving:
                 self.leaving = bool(self.session and self.stop and not self.holding)
                 self.sync() if self.session else self.ready()
-            elif (self.leaving or self.stop and not self.session) and self.silence_s() > 1:
-                break  # nobody answers
+            elif self.leaving or self.stop and not self.session:
+                if self.silence_s() > LAST_ANSWER_S:
+                    break  # nobody answers
             elif self.silence_s() > 3:
                 self.connect()
                 self.sync() if self.session else self.ready()
