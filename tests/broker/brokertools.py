@@ -16,7 +16,10 @@ import zmq
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("DBLEND_BIN", SOURCE / "build" / "bin"))
-DEADLINE_S = 15
+# What is slow anyway, a sanitized build on a busy machine, may take this much longer.
+PATIENCE = float(os.environ.get("DBLEND_TEST_PATIENCE", "1"))
+DEADLINE_S = 15 * PATIENCE
+SOON_S = min(3 * PATIENCE, 9)  # waiting for nobody: a park is up to 10 s, a lease 15 s
 
 
 class NoAnswer(Exception):

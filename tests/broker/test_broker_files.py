@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from brokertools import facts_of, real_spec_of, until
+from brokertools import SOON_S, facts_of, real_spec_of, until
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_retry_of_a_changed_file_pauses_and_is_accepted(broker, submitter, scene
     assert job["state"] == "paused" and job["error"]["code"] == "file-changed"
     assert str(scene) in job["error"]["text"]
     assert f"dblend resume {number} --accept-change" in job["error"]["hint"]
-    [waited] = submitter.ask("WAIT", jobs=[number], wait_ms=10000, seconds=2)["jobs"]
+    [waited] = submitter.ask("WAIT", jobs=[number], wait_ms=10000, seconds=SOON_S)["jobs"]
     assert waited["error"]["code"] == "file-changed"
 
     [result] = submitter.change("RESUME", jobs=[number], accept_change=True)["results"]
@@ -176,7 +176,7 @@ def test_a_pipe_in_the_place_of_the_file_holds_up_nobody(broker, submitter, scen
     slow = broker.submitter()
     slow.send({"t": "RETRY", "key": "slow", "jobs": [number]})
     for _ in range(20):
-        assert "farm" in submitter.ask("HELLO", seconds=1)
+        assert "farm" in submitter.ask("HELLO", seconds=SOON_S)
     assert slow.receive()["results"][0]["ok"]  # whoever opens it to render says what is wrong
     assert submitter.state(number) == "active"
     assert broker.stop() == 0
@@ -232,4 +232,4 @@ def test_a_look_that_hangs_holds_up_no_answer_for_long(broker, submitter, scene)
     submitter.submit({**spec, "size": 0})
     started = time.monotonic()
     assert submitter.job(1)["state"] == "queued"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < SOON_S

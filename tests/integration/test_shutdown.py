@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from farmtools import BIN, wait_until
+from farmtools import BIN, PATIENCE, wait_until
 
 VALGRIND = ["valgrind", "-q", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
             "--errors-for-leak-kinds=definite,indirect,possible", "--track-fds=yes",
@@ -60,7 +60,7 @@ def watched(farm, program, *arguments):
 
 
 def assert_clean(process, out, report):
-    assert process.wait(120) == 0, out.read_text() + report.read_text()
+    assert process.wait(120 * PATIENCE) == 0, out.read_text() + report.read_text()
     open_at_exit = re.split(r"Open (?:file descriptor|AF_\w+ socket) ", report.read_text())[1:]
     left = [one for one in open_at_exit if "<inherited from parent>" not in one]
     assert not left, report.read_text()
@@ -75,7 +75,7 @@ def test_broker_and_dblend_leave_no_memory_and_no_descriptor(farm, scene):
                       ["show", "1", "--frames"], ["cancel", "1"], ["log"], ["clear"]):
         assert_clean(*watched(farm, "dblend", *arguments))
     inspector.terminate()
-    assert inspector.wait(60) == 0
+    assert inspector.wait(60 * PATIENCE) == 0
     broker.terminate()
     assert_clean(broker, out, report)
 
@@ -123,4 +123,4 @@ def test_descriptors_do_not_grow_with_the_jobs(farm, scene):
                30, f"no more descriptors than {least}, the least of {counts}")
     for process in (*workers, broker):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0, process.err.read_text()
+        assert process.wait(60 * PATIENCE) == 0, process.err.read_text()

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from clitools import done, go, number_of, ROOT, Terminal, until
+from clitools import done, go, number_of, PATIENCE, ROOT, Terminal, until
 
 
 def test_bars_are_drawn_in_place(home):
@@ -125,5 +125,5 @@ def test_zsh_completes_commands_options_and_what_the_farm_has(home):
     path = f"{home.bin}:{os.environ['PATH']}"
     out = subprocess.run(["zsh", "-f", here / "complete.zsh", ROOT / "submit" / "completion",
                           *offered], cwd=home.work, env=dict(home.env, PATH=path), text=True,
-                         capture_output=True, timeout=60).stdout
+                         capture_output=True, timeout=60 * PATIENCE).stdout
     assert dict(zip(offered, map(str.strip, out.splitlines()))) == offered

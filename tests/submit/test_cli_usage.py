@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from clitools import ROOT, Terminal
+from clitools import DEADLINE_S, PATIENCE, ROOT, Terminal
 
 COMMANDS = ["render", "farm", "add", "remove", "list", "show", "watch", "wait", "log", "workers",
             "pause", "resume", "cancel", "retry", "verify", "priority", "accept", "clear", "drain",
@@ -111,7 +111,7 @@ def test_closed_streams_are_no_place_for_files(home):
                                   (">&- 2>&- <&-", 1, ""), ("<&-", 0, ""), ("2>&-", 0, "")]:
         script = f"'{home.bin}/dblend' add -q --no-wait --again plain.blend {streams}"
         done = subprocess.run(["bash", "-c", script], cwd=home.work, env=home.env, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=15)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S)
         assert (done.returncode, done.stderr) == (status, said), streams
     assert len(home.json("list")) == 4
 
@@ -129,7 +129,7 @@ def test_wrong_devices_are_wrong_usage(home):
                                    ["pause"], ["cancel", "1"], ["clear"], ["drain", "x/cpu"],
                                    ["retry", "1"], ["priority", "1", "5"], ["accept", "1"]])
 def test_no_broker_is_said_with_how_to_start_one(home, words):
-    done = home.run(*words, timeout=5)
+    done = home.run(*words, timeout=5 * PATIENCE)
     assert done.returncode == 1
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
