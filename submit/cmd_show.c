@@ -9,6 +9,7 @@
 #include "proto/cleanup.h"
 #include "proto/messages.h"
 #include "submit/command.h"
+#include "submit/given.h"
 #include "submit/objects.h"
 #include "submit/options.h"
 #include "submit/say.h"
@@ -87,6 +88,8 @@ static void print_found(const json_t *detail)
 static void print_job(const json_t *job, const json_t *detail)
 {
     CLEANUP(cleanup_free) char *movie = summary_movie(detail);
+    CLEANUP(cleanup_free)
+    char *given = given_text(json_object_get(json_object_get(detail, "spec"), "options"));
     say_data("%-10s %lld, %s", "job", (long long)objects_int(job, "job"), objects_str(job, "name"));
     print_field("file", objects_str(job, "file"));
     say_data("%-10s %s, priority %lld", "state", objects_str(job, "state"),
@@ -97,11 +100,7 @@ static void print_job(const json_t *job, const json_t *detail)
     print_field("submitted", objects_str(job, "submitted"));
     print_field("finished", objects_str(job, "finished"));
     print_field("movie", movie);
-    const json_t *given = json_object_get(json_object_get(detail, "spec"), "options");
-    if (json_object_size(given) > 0) {
-        CLEANUP(cleanup_free) char *text = json_dumps(given, JSON_COMPACT);
-        print_field("options", text);
-    }
+    print_field("options", given);
     const json_t *warnings = json_object_get(job, "warnings");
     for (size_t i = 0; i < json_array_size(warnings); i++) {
         print_field("warning", objects_str(json_array_get(warnings, i), "text"));
