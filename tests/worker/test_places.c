@@ -15,14 +15,15 @@
 #include "tests/worker/temp_folder.h"
 #include "worker/places.h"
 
-static bool has(const struct places *places, const char *path)
+/* Where it stands in the list. */
+static size_t index_of(const struct places *places, const char *path)
 {
-    for (size_t i = 0; i < places->count; i++) {
-        if (strcmp(places->paths[i], path) == 0) {
-            return true;
-        }
+    size_t i = 0;
+    while (i < places->count && strcmp(places->paths[i], path) != 0) {
+        i++;
     }
-    return false;
+    assert_true(i < places->count);
+    return i;
 }
 
 static void folder(const struct temp_folder *base, const char *name)
@@ -39,32 +40,41 @@ static void set(const char *name, const struct temp_folder *base, const char *ta
     free(path);
 }
 
-static void path_home_and_desktop_entries_are_searched(void **state)
+/* Those of PATH come first, as the shell takes them; the rest may be between this machine's own. */
+static void path_home_and_desktop_entries_are_searched_in_this_order(void **state)
 {
     const struct temp_folder *base = *state;
     struct places places = { .count = 0 };
     folder(base, "bin");
+    folder(base, "a second bin");
     folder(base, "home");
+    folder(base, "home/blender-3.6");
     folder(base, "home/blender-4.2");
     folder(base, "other");
     folder(base, "share");
     folder(base, "share/applications");
     char *in_path = temp_folder_file(base, "bin/blender", "");
+    char *in_second = temp_folder_file(base, "a second bin/blender", "");
+    char *older = temp_folder_file(base, "home/blender-3.6/blender", "");
     char *in_home = temp_folder_file(base, "home/blender-4.2/blender", "");
     char *in_entry = temp_folder_file(base, "other/blender-test", "");
     char *entry = alloc_format("[Desktop Entry]\nExec=\"%s\" %%f\n", in_entry);
     free(temp_folder_file(base, "share/applications/blender-test.desktop", entry));
-    set("PATH", base, "/bin");
+    char *path = alloc_format("%s/bin:%s/a second bin", base->path, base->path);
+    assert_int_equal(setenv("PATH", path, 1), 0);
     set("HOME", base, "/home");
     set("XDG_DATA_HOME", base, "/share");
     set("XDG_DATA_DIRS", base, "/nothing");
     places_search(&places);
-    assert_true(places.count >= 3);
-    assert_string_equal(places.paths[0], in_path);
-    assert_true(has(&places, in_home));
-    assert_true(has(&places, in_entry));
+    assert_int_equal(index_of(&places, in_path), 0);
+    assert_int_equal(index_of(&places, in_second), 1);
+    assert_int_equal(index_of(&places, older), index_of(&places, in_home) + 1);
+    assert_true(index_of(&places, older) < index_of(&places, in_entry));
     places_clear(&places);
+    free(path);
     free(in_path);
+    free(in_second);
+    free(older);
     free(in_home);
     free(in_entry);
     free(entry);
@@ -100,7 +110,7 @@ static void what_a_person_names_is_asked_even_if_it_is_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FOLDER(path_home_and_desktop_entries_are_searched),
+        FOLDER(path_home_and_desktop_entries_are_searched_in_this_order),
         FOLDER(the_same_file_is_one_place),
         FOLDER(what_a_person_names_is_asked_even_if_it_is_not_there),
     };
