@@ -225,10 +225,13 @@ int store_open(const char *path, enum store_mode mode, store_t **out, char **tex
         int error = self->db ? sqlite3_system_errno(self->db) : 0;
         return error > 0 ? -error : sql_fault(rc);
     }
+    /* A close copies the log into the ledger: not before its bytes are known to be on the disk. */
+    (void)sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     rc = set_up(self, path, mode, text);
     if (rc != 0) {
         return rc;
     }
+    (void)sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == STORE_LOOK, NULL);
     *out = self;
     self = NULL; /* handed to the caller */
     return 0;
