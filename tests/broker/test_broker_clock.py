@@ -1,9 +1,5 @@
 """The wall clock may jump: claims, leases and parks go by a clock that does not."""
 
-import os
-import shutil
-import struct
-import subprocess
 import time
 
 import pytest
@@ -11,58 +7,6 @@ import pytest
 from brokertools import DEADLINE_S, SOON_S, found_of, spec_of, until
 
 YEAR_S = 365 * 24 * 3600
-
-# Another CLOCK_REALTIME: that of the kernel and the seconds that a file says.
-JUMPY = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-static volatile long long *offset;
-
-__attribute__((constructor)) static void map_offset(void)
-{
-    int fd = open(getenv("JUMPY_OFFSET"), O_RDONLY);
-    void *place = mmap(NULL, 8, PROT_READ, MAP_SHARED, fd, 0);
-    offset = place == MAP_FAILED ? NULL : place;
-    close(fd);
-}
-
-int clock_gettime(clockid_t clock, struct timespec *out)
-{
-    int rc = (int)syscall(SYS_clock_gettime, clock, out);
-    if (rc == 0 && offset && clock == CLOCK_REALTIME) {
-        out->tv_sec += *offset;
-    }
-    return rc;
-}
-"""
-
-
-@pytest.fixture
-def clock(tmp_path, monkeypatch):
-    """jump(seconds) moves the wall clock of the brokers that are started by this test."""
-    compiler = shutil.which("cc")
-    if not compiler:
-        pytest.skip("no compiler for the clock that jumps")
-    library, offset = tmp_path / "jumpy.so", tmp_path / "offset"
-    (tmp_path / "jumpy.c").write_text(JUMPY)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "jumpy.c"], check=True)
-    offset.write_bytes(struct.pack("q", 0))
-    monkeypatch.setenv("LD_PRELOAD", f"{library} {os.environ.get('LD_PRELOAD', '')}".strip())
-    monkeypatch.setenv("JUMPY_OFFSET", str(offset))
-    monkeypatch.setenv("ASAN_OPTIONS", f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0")
-
-    def jump(seconds):
-        with open(offset, "r+b") as file:
-            file.write(struct.pack("q", seconds))
-
-    return jump
 
 
 @pytest.mark.parametrize("seconds", [YEAR_S, -YEAR_S])

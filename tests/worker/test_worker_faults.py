@@ -3,36 +3,9 @@
 import os
 import signal
 
-from workertools import describe, make_found, temporary
+from workertools import children, describe, gone, make_found, temporary
 
 import pytest
-
-
-def gone(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-def children(pid, word):
-    """Pids below pid whose command line has the word."""
-    found = []
-    for child in map(int, _tasks(pid)):
-        with open(f"/proc/{child}/cmdline", "rb") as file:
-            if word.encode() in file.read():
-                found.append(child)
-        found += children(child, word)
-    return found
-
-
-def _tasks(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return file.read().split()
-    except OSError:
-        return []
 
 
 def zombie(pid):

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import time
 
-from workertools import STAND_IN, describe, make_found, temporary
+import pytest
+
+from workertools import STAND_IN, children, describe, gone, make_found, temporary
 
 
 def test_a_restarted_broker_gets_the_reports_again(broker, start_stand_in, faults, job, out):
@@ -181,6 +184,42 @@ def test_leaving_does_not_need_a_broker(broker, start_stand_in, faults, job, out
     broker.until(lambda: worker.ended() or (worker.term() or False), timeout=20)
     assert worker.process.returncode == 0
     assert temporary(out) == []
+
+
+@pytest.mark.parametrize("planned", [(), ("hang-1", "deaf")])
+def test_a_worker_has_ended_when_its_children_have(broker, start_stand_in, faults, job, planned):
+    """They may leave by themselves; one that does not is ended, and waited for all the same."""
+    faults(*planned)
+    broker.job = job
+    worker = start_stand_in()
+    claims = broker.frames(1)
+    broker.until(lambda: broker.of(claims[0]) == ["started"] if planned else broker.ended(claims[0]))
+    pids = [faults.starts()[0]["pid"], *children(worker.process.pid, "")]
+    assert len(pids) > 3, "Blender, the prover, and what keeps them"
+    worker.term()
+    broker.until(lambda: broker.last["state"] == "draining" or worker.ended())
+    if planned:
+        worker.term()
+    broker.until(worker.ended)
+    assert worker.process.returncode == 0
+    assert [pid for pid in pids if not gone(pid)] == []
+    assert "blender: closing -> off" in worker.told()
+
+
+def test_an_inspector_without_a_broker_leaves_after_a_minute(clock, broker, start_stand_in):
+    inspector = start_stand_in("--device", "none")
+    broker.until(lambda: broker.syncs)
+    clock(50, time.CLOCK_MONOTONIC)
+    heard = len(broker.syncs)
+    broker.until(lambda: len(broker.syncs) > heard + 1, why="it was heard a moment ago")
+    broker.mute = True
+    clock(100, time.CLOCK_MONOTONIC)
+    heard = len(broker.syncs)
+    broker.until(lambda: len(broker.syncs) > heard + 1, why="50 s are no minute")
+    clock(115, time.CLOCK_MONOTONIC)
+    broker.until(inspector.ended)
+    assert inspector.process.returncode == 0
+    assert "no broker answers" in inspector.told()
 
 
 def test_a_wrong_version_is_told_and_ends_the_worker(broker, start_stand_in):

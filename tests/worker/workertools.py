@@ -33,3 +33,30 @@ def temporary(folder):
     """What the farm left in an output folder that is no picture."""
     return [path for path in (sorted(folder.iterdir()) if folder.exists() else [])
             if path.name.startswith(".") or path.stat().st_size == 0]
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def children(pid, word):
+    """Pids below pid whose command line has the word."""
+    found = []
+    for child in map(int, _tasks(pid)):
+        with open(f"/proc/{child}/cmdline", "rb") as file:
+            if word.encode() in file.read():
+                found.append(child)
+        found += children(child, word)
+    return found
+
+
+def _tasks(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return file.read().split()
+    except OSError:
+        return []
