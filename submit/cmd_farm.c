@@ -3,6 +3,7 @@
  */
 
 #include <argp.h>
+#include <czmq.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -134,9 +135,12 @@ static int detach_farm(const json_t *devices)
     }
     CLEANUP(cleanup_fd) int lock = lock_take(&paths);
     int status = COMMAND_FAILED;
+    zsys_shutdown(); /* CZMQ forgets in a child what it made before the fork, and that would leak */
     pid_t pid = lock >= 0 && pipe2(ends, O_CLOEXEC) == 0 ? fork() : -1;
     if (pid == 0) { /* it has the lock with us, and alone when we are gone */
         close(ends[0]);
+        zsys_handler_set(NULL);
+        zsys_set_logstream(stderr);
         lock_sign(lock);
         CLEANUP(talk_destroy) talk_t *talk = talk_new();
         status = talk ? run_detached(&paths, ends[1]) : COMMAND_FAILED;
