@@ -11,8 +11,8 @@ a time; every answer repeats the command's `id`.
     <- {"event":"ready","blender":"3.4.1","denoiser":true,"pid":4711}          once, at the start
     -> {"do":"inspect","id":1,"job":DESCRIPTION}
     <- {"event":"inspected","id":1,"found":{},"questions":[],"warnings":[],"scripts":false}
-    -> {"do":"open","id":2,"job":DESCRIPTION}
-    <- {"event":"opened","id":2,"ms":14,"scripts":false}
+    -> {"do":"open","id":2,"job":DESCRIPTION,"device":DEVICE}
+    <- {"event":"opened","id":2,"ms":14,"scripts":false,"device":USED}
     -> {"do":"render","id":3,"job":12,"frame":31,"path":"/p/.n.F.9.png","paths":["..."],
         "digest":"dblend:<digest>:3.4"}
     <- {"event":"rendered","id":3,"ms":812}
@@ -28,6 +28,13 @@ spec (4.1). `found` is 3.4; questions and warnings are {code, text, hint}. `fata
 frame of this job would fail in the same way. `scripts` says that scripts of the file ran here: this
 Blender must not open another job. `path` of `render` is written exactly as given; with one file a
 view Blender adds the view's suffix before the extension, which gives `paths`.
+
+DEVICE is {"kind":"gpu","types":["OPTIX","CUDA"],"pci":["0000:65:00.0"],"cpu":false,
+"allow_cpu":false}: the cards to render on, by PCI address, as the first of these types by which
+Cycles lists them all; `cpu`: and on the CPU as well; kind "cpu": on the CPU alone. Every scene is
+set to it, whatever the file says. USED is {"cycles":true,"type":"OPTIX","warnings":[],
+"used":[{"id","name","type","pci"}]}, what Cycles will take by its own lists; `cycles` is false when
+no scene that is rendered uses it. Errors: device-mismatch, cpu-only.
 
 Runs in Blender 2.93 to 5.x; tested with 3.4.1, the others as their documentation says.
 Standard library and bpy only.
