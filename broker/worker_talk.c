@@ -175,6 +175,7 @@ static json_t *write_orders(const struct queue_answer *answer)
     msg_set_int(orders, "n", answer->orders.n);
     msg_set_bool(orders, "pause", answer->orders.pause);
     msg_set_str(orders, "drain", drain_order_name(answer->orders.drain));
+    msg_set_str(orders, "rest", drain_order_name(answer->orders.rest));
     msg_set_bool(orders, "return", answer->orders.give_back);
     json_t *stop = json_array();
     for (size_t i = 0; i < answer->orders.stop_count; i++) {

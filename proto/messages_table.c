@@ -96,6 +96,7 @@ enum {
     PAGE_MAX = 4000,
     LOOK_MAX = 256,
     LIVE_MAX = 4096,
+    RESTS_MAX = 256,
     PARK_MAX_MS = 10000,
 };
 
@@ -235,8 +236,8 @@ SHAPE(sync_shape, ID("session"), ID("seq"), COUNT("seen"), ID_OPT("job"),
 
 /* PROTOCOL.md 2.3 and 2.4 */
 
-SHAPE(orders_shape, COUNT("n"), BOOL("pause"), WORD("drain", drains), BOOL("return"),
-      INTS("stop", HOLDING_MAX));
+SHAPE(orders_shape, COUNT("n"), BOOL("pause"), WORD("drain", drains), WORD_OPT("rest", drains),
+      BOOL("return"), INTS("stop", HOLDING_MAX));
 
 SHAPE(settled_shape, ID("claim"), WORD("what", reports_whats), WORD("st", settlements));
 
@@ -300,6 +301,7 @@ SHAPE(priority_shape, KEY, ID("job"), INT("priority", 0, 100));
 SHAPE(accept_shape, KEY, ID("job"), MAP("options", message_options_shape));
 SHAPE(clear_shape, KEY);
 SHAPE(drain_shape, KEY, FIELD("worker", FIELD_STR, 512));
+SHAPE(rest_shape, KEY, STRS("workers", RESTS_MAX), BOOL("rest"), BOOL_OPT("now"));
 SHAPE(stop_shape, KEY, BOOL("now"));
 
 SHAPE(error_shape, FIELD("code", FIELD_STR, 64), STR("text"), STR_OPT("hint"), ID_OPT("job"));
@@ -330,6 +332,7 @@ const struct message_type message_types[] = {
     { MESSAGE_FROM_SUBMITTER, "ACCEPT", &accept_shape },
     { MESSAGE_FROM_SUBMITTER, "CLEAR", &clear_shape },
     { MESSAGE_FROM_SUBMITTER, "DRAIN", &drain_shape },
+    { MESSAGE_FROM_SUBMITTER, "REST", &rest_shape },
     { MESSAGE_FROM_SUBMITTER, "STOP", &stop_shape },
     { MESSAGE_TO_SUBMITTER, "OK", &empty_shape },
     { MESSAGE_TO_SUBMITTER, "ERROR", &error_shape },

@@ -72,6 +72,7 @@ int cmd_pause(int argc, char **argv);
 int cmd_priority(int argc, char **argv);
 int cmd_remove(int argc, char **argv);
 int cmd_render(int argc, char **argv);
+int cmd_rest(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
 int cmd_retry(int argc, char **argv);
 int cmd_show(int argc, char **argv);
@@ -79,6 +80,7 @@ int cmd_stop(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
+int cmd_wake(int argc, char **argv);
 int cmd_workers(int argc, char **argv);
 
 #endif

@@ -124,6 +124,7 @@ static void call_orders(void *ctx, const struct session_orders *orders)
     {
         work_stop(self->work, json_integer_value(claim), now_ms);
     }
+    work_rest(self->work, orders->rest, orders->rest_now, now_ms);
     if (orders->drain) {
         leave(self, orders->now);
     }

@@ -180,6 +180,7 @@ static void apply_orders(session_t *self, const json_t *body)
 {
     const json_t *orders = json_object_get(body, "orders");
     const char *drain = json_string_value(json_object_get(orders, "drain"));
+    const char *rest = json_string_value(json_object_get(orders, "rest"));
     if (!json_is_object(orders)) {
         return;
     }
@@ -190,6 +191,8 @@ static void apply_orders(session_t *self, const json_t *body)
         .give_back = json_is_true(json_object_get(orders, "return")),
         .drain = drain && *drain,
         .now = drain && strcmp(drain, "now") == 0,
+        .rest = rest && *rest,
+        .rest_now = rest && strcmp(rest, "now") == 0,
         .stop = json_object_get(orders, "stop"),
     };
     self->calls.orders(self->calls.ctx, &out);

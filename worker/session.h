@@ -51,7 +51,8 @@ struct session_now {
 struct session_orders {
     bool pause, give_back; /* give_back: return what is ahead ("return" on the wire) */
     bool drain, now;
-    const json_t *stop; /* array of claims */
+    bool rest, rest_now; /* the device is given back */
+    const json_t *stop;  /* array of claims */
 };
 
 struct session_calls {

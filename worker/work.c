@@ -171,7 +171,7 @@ void work_grant(work_t *self, const json_t *grant, int64_t now_ms)
     }
     known = known && !(kind == TASK_RENDER && self->setup.inspector);
     bool whole = about && msg_str_or(about, "file", NULL) && msg_str_or(about, "hash", NULL);
-    if (!known || !whole || self->draining) {
+    if (!known || !whole || self->draining || self->resting) {
         refuse_grant(self, claim);
         return;
     }
@@ -211,8 +211,7 @@ void work_stop(work_t *self, int64_t claim, int64_t now_ms)
     }
 }
 
-/* Return claims that nothing was begun for; all: not only frames. */
-static void return_ahead(work_t *self, bool all, int64_t now_ms)
+void work_return_ahead(work_t *self, bool all, int64_t now_ms)
 {
     struct task *next = NULL;
     for (struct task *task = self->tasks; task; task = next) {
@@ -229,14 +228,14 @@ void work_set_orders(work_t *self, bool pause, bool give_back, int64_t now_ms)
     self->pause = pause;
     self->give_back = give_back;
     if (pause || give_back) {
-        return_ahead(self, false, now_ms); /* inspections go on */
+        work_return_ahead(self, false, now_ms); /* inspections go on */
     }
 }
 
 void work_drain(work_t *self, bool now, int64_t now_ms)
 {
     self->draining = true;
-    return_ahead(self, true, now_ms);
+    work_return_ahead(self, true, now_ms);
     struct task *next = NULL;
     for (struct task *task = self->tasks; now && task; task = next) {
         next = task->next;
@@ -304,7 +303,7 @@ void work_blender_ended(work_t *self, const struct blender_end *end, int64_t now
         open_failed(self, end, now_ms);
     }
     if (self->blender_fails) {
-        return_ahead(self, true, now_ms); /* others may be able to */
+        work_return_ahead(self, true, now_ms); /* others may be able to */
     }
     open_forget(self);
     self->dirty = NULL;
@@ -489,5 +488,6 @@ int64_t work_step(work_t *self, int64_t now_ms)
         self->busy_ms = now_ms;
     }
     rest_blender(self, now_ms, &deadline);
+    rest_step(self);
     return deadline;
 }

@@ -74,6 +74,11 @@ void work_set_orders(work_t *self, bool pause, bool give_back, int64_t now_ms);
 void work_asked(work_t *self); /* a message goes out now: remember what it says */
 void work_answered(work_t *self, int want, size_t grants);
 
+/* The device is given back to its owner: nothing new, what renders is finished (at_once: given
+ * back), Blender ends. rest false: all goes on. */
+void work_rest(work_t *self, bool rest, bool at_once, int64_t now_ms);
+bool work_rests(const work_t *self); /* nothing of ours is on the device */
+
 /* From now on nothing new; what is ahead is returned. now: all of it, at once. */
 void work_drain(work_t *self, bool now, int64_t now_ms);
 

@@ -252,7 +252,7 @@ void assign_fill(queue_t *self, struct queue_now now, struct worker *worker)
     assign_no_longer_hungry(self, worker);
     int wanted = worker->want - unnamed(worker);
     bool any = false;
-    if (worker->drain != DRAIN_NONE || wanted <= 0) {
+    if (worker->drain != DRAIN_NONE || recall_on(worker) || wanted <= 0) {
         return;
     }
     while (wanted > 0 && worker->claim_count < CLAIMS_MAX &&

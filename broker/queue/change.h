@@ -48,6 +48,7 @@ enum event_word {
     EVENT_WORKER_STOPPED,
     EVENT_WORKER_LOST,
     EVENT_WORKER_RESTING,
+    EVENT_WORKER_WOKEN,   /* by a person; a rest that ends by itself is none */
     EVENT_WORKER_BLOCKED, /* for the event's job */
     EVENT_WORKER_UNBLOCKED,
     EVENT_RENDER_STARTED,

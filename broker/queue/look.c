@@ -34,7 +34,8 @@ static json_t *make_why(struct job *job, const char *code, char *text, const cha
 static json_t *why_nobody(queue_t *self, struct queue_now now, struct job *job)
 {
     const struct block *block = block_last(job);
-    if (job->counts.by_state[FRAME_CLAIMED] > 0 || (self->rest_count == 0 && !block) ||
+    if (job->counts.by_state[FRAME_CLAIMED] > 0 ||
+        (self->rest_count + self->recall_count == 0 && !block) ||
         fit_other(self, job, NULL, FIT_UNBLOCKED)) {
         return NULL;
     }
@@ -47,6 +48,13 @@ static json_t *why_nobody(queue_t *self, struct queue_now now, struct job *job)
                         "dblend log says more");
     }
     const struct standing *standing = rest_first(self, job);
+    const struct standing *recalled = standing ? NULL : recall_first(self, job);
+    if (recalled) {
+        return make_why(job, "recalled",
+                        alloc_format("the device of every worker that fits was given back (%s)",
+                                     recalled->name),
+                        "dblend wake WORKER lets one go on");
+    }
     if (!standing) {
         return NULL;
     }
@@ -230,6 +238,9 @@ static enum worker_state state_of(const queue_t *self, const struct worker *work
     if (worker->drain != DRAIN_NONE) {
         return WORKER_DRAINING;
     }
+    if (recall_on(worker)) {
+        return worker->state; /* resting once its Blender has ended */
+    }
     if (rest_on(worker) && worker->claim_count == 0) {
         return WORKER_RESTING;
     }
@@ -263,8 +274,8 @@ static void visit_live(const queue_t *self, struct queue_now now, const struct w
         .phase = worker->progress_text,
         .phase_done = worker->progress_done,
         .phase_total = worker->progress_total,
-        .error = worker->standing->error,
-        .rests_until = rest_on(worker) ? pause_wall_ms(&worker->standing->rest, now) : 0,
+        .error = recall_on(worker) ? worker->standing->recall_error : worker->standing->error,
+        .rests_until = rest_until(worker, now),
     };
     visit(arg, &view);
 }

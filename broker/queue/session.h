@@ -173,7 +173,8 @@ struct queue_answer {
         int64_t n;
         bool pause;
         enum drain_order drain;
-        bool give_back; /* `return` on the wire */
+        enum drain_order rest; /* its device is to be free for its owner */
+        bool give_back;        /* `return` on the wire */
         int64_t stop[QUEUE_STOPS];
         size_t stop_count;
     } orders;

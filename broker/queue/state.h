@@ -12,6 +12,7 @@
 #include "broker/queue/link.h"
 #include "broker/queue/map.h"
 #include "broker/queue/queue.h"
+#include "broker/queue/recall.h"
 #include "broker/queue/sweep.h"
 #include "proto/cleanup.h"
 #include "proto/order.h"
@@ -64,9 +65,11 @@ struct pauses {
  * same. Nothing of it is durable: a restart of the broker tries all of them again. */
 struct standing {
     const char *name;
-    struct pause rest; /* in queue.rests while it rests */
-    json_t *error;     /* why it rests */
-    int failures;      /* running: no frame done between */
+    struct pause rest;       /* in queue.rests while it rests */
+    json_t *error;           /* why it rests */
+    enum drain_order recall; /* its device was given back */
+    json_t *recall_error;
+    int failures; /* running: no frame done between */
     int64_t failed_job;
     bool several; /* they are of more than one job */
 };
@@ -249,7 +252,7 @@ struct worker {
     int64_t park_ms;
     int64_t order_n;
     bool order_pause, order_back;
-    enum drain_order drain, order_drain;
+    enum drain_order drain, order_drain, order_rest;
     int64_t order_stop[QUEUE_STOPS];
     size_t order_stops;
     struct queue_settled settled[QUEUE_REPORTS];
@@ -307,7 +310,7 @@ struct queue {
     struct map standings; /* address of the kept name -> its standing */
     struct pauses rests;
     struct pauses block_pauses;
-    size_t rest_count;
+    size_t rest_count, recall_count; /* names */
     struct link heard;
     int64_t extended_ms;
     struct link parked;
@@ -513,9 +516,10 @@ int64_t pause_left_s(const struct pause *pause, struct queue_now now);
 /* ---- rest.c: workers whose machine is in trouble get no frames for a while ---- */
 struct standing *rest_standing(queue_t *self, const char *name); /* a kept one; made if new */
 void rest_free(queue_t *self);
-bool rest_on(const struct worker *worker);
+bool rest_on(const struct worker *worker); /* for whatever reason */
 void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
                 const struct queue_report *why);
+int64_t rest_until(const struct worker *worker, struct queue_now now); /* wall ms; 0 = unknown */
 /* It has finished a frame: the next rest is a short one. */
 void rest_done(queue_t *self, struct worker *worker);
 void rest_turn(queue_t *self, struct queue_now now);

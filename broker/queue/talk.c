@@ -49,7 +49,7 @@ static struct claim *claim_of(const queue_t *self, const struct worker *worker, 
 /* May a claim that its worker has never heard of be granted again? */
 static bool worth_it(const queue_t *self, const struct worker *worker, const struct claim *claim)
 {
-    if (worker->drain != DRAIN_NONE) {
+    if (worker->drain != DRAIN_NONE || recall_on(worker)) {
         return false;
     }
     return claim->kind != CLAIM_RENDER ||
@@ -280,12 +280,14 @@ static void renew_orders(queue_t *self, struct worker *worker)
         }
     }
     if (back != worker->order_back || self->paused != worker->order_pause ||
-        worker->drain != worker->order_drain || stops != worker->order_stops ||
+        worker->drain != worker->order_drain || recall_order(worker) != worker->order_rest ||
+        stops != worker->order_stops ||
         (stops > 0 && memcmp(stop, worker->order_stop, stops * sizeof *stop) != 0)) {
         worker->order_n++;
         worker->order_back = back;
         worker->order_pause = self->paused;
         worker->order_drain = worker->drain;
+        worker->order_rest = recall_order(worker);
         worker->order_stops = stops;
         memcpy(worker->order_stop, stop, stops * sizeof *stop);
     }
@@ -371,6 +373,7 @@ static void fill_answer(queue_t *self, struct queue_now now, const struct worker
     out->orders.n = worker->order_n;
     out->orders.pause = worker->order_pause;
     out->orders.drain = worker->order_drain;
+    out->orders.rest = worker->order_rest;
     out->orders.give_back = worker->order_back;
     out->orders.stop_count = worker->order_stops;
     memcpy(out->orders.stop, worker->order_stop, worker->order_stops * sizeof *out->orders.stop);

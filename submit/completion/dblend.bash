@@ -11,7 +11,7 @@ _dblend_workers()
 }
 
 # The names have a colon in them, at which bash breaks words: it replaces what follows the last one.
-_dblend_drain()
+_dblend_worker()
 {
     local word=${COMP_LINE:0:COMP_POINT}
     word=${word##* }
@@ -73,7 +73,7 @@ _dblend_arguments()
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -W "$(_dblend_jobs)" -- "$2") $(compgen -d -- "$2"))
         ;;
-    drain) _dblend_drain ;;
+    drain | rest | wake) _dblend_worker ;;
     esac
 }
 
@@ -81,7 +81,7 @@ _dblend()
 {
     local current=$2 previous=$3 command=${COMP_WORDS[1]}
     local commands='render farm add remove list show watch wait log workers pause resume cancel
-        retry verify priority accept clear drain stop blender help'
+        retry verify priority accept clear drain rest wake stop blender help'
     local answers='--engine --allow-missing --trust-scripts --no-scripts --keep --overwrite
         --output --unbaked'
     local job="$answers --frames --scene --name --priority --order --again --render-folder
@@ -110,7 +110,7 @@ _dblend()
     retry) options='--all --json' ;;
     verify) options='--requeue --json' ;;
     accept) options="$answers --json" ;;
-    stop) options='--now --json' ;;
+    rest | stop) options='--now --json' ;;
     watch) options= ;;
     *) options='--json' ;;
     esac

@@ -65,6 +65,7 @@ class Worker:
         self.leaving = self.left = False
         self.dry = False  # nothing more of this job
         self.stop = 0  # 1 soft, 2 now
+        self.resting = ""
         self.signals = 0
         self.sent = 0.0
         self.context = zmq.Context()
@@ -112,11 +113,13 @@ class Worker:
         self.send(body)
 
     def want(self):
-        return 0 if self.stop else max(0, (1 if self.inspector else 2) - len(self.holding))
+        return 0 if self.stop or self.resting else max(0, (1 if self.inspector else 2) - len(self.holding))
 
     def state(self):
         if self.stop:
             return "draining"
+        if self.resting and not self.holding:
+            return "resting"
         return "rendering" if self.holding else "idle"
 
     def take(self, answer):
@@ -152,6 +155,10 @@ class Worker:
         self.seen = orders["n"]
         if orders.get("drain"):
             self.stop = max(self.stop, 2 if orders["drain"] == "now" else 1)
+        self.resting = orders.get("rest", "")
+        if self.resting == "now":
+            for claim in list(self.holding):
+                self.end(claim, "returned")
         for claim in orders.get("stop", []):
             if claim in self.holding:
                 self.end(claim, "returned")

@@ -331,10 +331,11 @@ static void grants_and_orders_reach_the_owner(void **state)
     get_ready(talk);
     answer(talk, 20,
            "{\"job\": {\"job\": 4}, \"grants\": [{\"claim\": 8}], \"orders\": {\"n\": 6, \"pause\":"
-           " true, \"drain\": \"now\", \"return\": true, \"stop\": [1]}}");
+           " true, \"drain\": \"now\", \"rest\": \"soft\", \"return\": true, \"stop\": [1]}}");
     assert_int_equal(talk->jobs, 1);
     assert_int_equal(talk->granted, 8);
     assert_true(talk->orders.pause && talk->orders.give_back && talk->orders.drain);
+    assert_true(talk->orders.rest && !talk->orders.rest_now);
     assert_true(talk->orders.now);
     assert_int_equal(talk->answered_want, 2);
     assert_int_equal(talk->answered_grants, 1);

@@ -58,6 +58,7 @@ static void want(void *ctx, const struct blender_info *info)
 {
     struct bench *bench = ctx;
     bench->unwanted += info == NULL;
+    bench->wanted += info != NULL;
 }
 
 static void restart(void *ctx, const char *reason)

@@ -36,7 +36,8 @@ struct bench {
     int took_ms;  /* what a frame takes */
     int marks;    /* how often an attempt's output began */
     bool scripts; /* the file that is opened ran some */
-    int unwanted; /* how often no Blender was wanted any more */
+    int unwanted; /* how often no Blender was wanted any more, */
+    int wanted;   /* and how often one was */
 };
 
 /* Setup and teardown. */
