@@ -11,9 +11,10 @@
  *
  * Everything a driver says is outside data: texts are cut and cleaned, numbers are checked.
  *
- * NVML calls may block in a driver that hangs, and no call can be taken back. So cards_open,
- * cards_sample and cards_processes are for a thread or process of their own where a loop must go
- * on; one thread at a time for one cards_t.
+ * NVML calls may block in a driver that hangs, and no call can be taken back. They are made on a
+ * thread of the list's own and waited for: cards_open for DBLEND_DRIVER_PATIENCE seconds (20), the
+ * others for 5 at most, and after that for nothing until the lost call has come back. A loop that
+ * must not lose those seconds asks from a thread of its own; one thread at a time for a cards_t.
  */
 
 #include <hwloc.h>
@@ -21,7 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CARDS_MAX = 256 }; /* cards and MIG instances of one machine */
+enum {
+    CARDS_MAX = 256,    /* cards and MIG instances of one machine */
+    CARD_TYPES_MAX = 3, /* Cycles types of a card, and a NULL */
+};
 
 enum card_vendor {
     CARD_NVIDIA,
@@ -39,8 +43,12 @@ struct card {
     int64_t memory_bytes; /* 0: not known */
     int numa;             /* -1: not known */
     bool display;         /* a screen of somebody is on it */
+    bool integrated;      /* part of the processor: its memory is the machine's */
     char *fault;          /* NULL: usable; else why not, in words */
     hwloc_bitmap_t cpus;  /* the cores near it, within what this process may use */
+    /* "OPTIX", "CUDA", "HIP", "ONEAPI", NULL-terminated: what Cycles may do with it at best. What
+     * it does is known to Blender only. None with a fault. */
+    const char *types[CARD_TYPES_MAX];
 };
 
 typedef struct cards cards_t;
@@ -72,11 +80,12 @@ size_t cards_index(const cards_t *self, const struct card *card);
 /* What went wrong with a driver as a whole ("libnvidia-ml.so.1: ..."); NULL: nothing. */
 const char *cards_trouble(const cards_t *self);
 
-/* -ENODEV: the card is gone. -ENOTSUP: nothing can be known of it. */
+/* -ENODEV: the card is gone. -ENOTSUP: nothing can be known of it. -ETIMEDOUT: its driver hangs.
+ * -EIO: any other error of the driver. */
 int cards_sample(cards_t *self, size_t index, struct card_sample *out);
 
 /* Who uses it, at most max of them; *count is how many were written. A process that cannot be told
- * is not there. -ENODEV and -ENOTSUP as above. */
+ * is not there. Errors as above. */
 int cards_processes(cards_t *self, size_t index, struct card_process *out, size_t max,
                     size_t *count);
 

@@ -10,15 +10,38 @@
 
 static const char no_gpu_text[] = "%s: no GPU support in this version; use cpu, cpu/N or cpu:LIST";
 
+/* Is it another machine that hwloc shows us, from a file? Then nothing here can be bound to it. */
+static bool is_described(void)
+{
+    return getenv("HWLOC_FSROOT") || getenv("HWLOC_XMLFILE") || getenv("HWLOC_SYNTHETIC");
+}
+
+/*
+ * Only what the kernel says: hwloc's plugins for NVML, CUDA, OpenCL and the like would load the
+ * drivers into this process, where one that hangs would stop us. worker/card asks them with care.
+ */
+static void leave_out_drivers(hwloc_topology_t topology)
+{
+    static const char *const plugins[] = { "cuda", "nvml", "rsmi", "levelzero", "opencl", "gl" };
+    for (size_t i = 0; i < sizeof plugins / sizeof *plugins; i++) {
+        /* one that is not installed is an error, and fine */
+        (void)hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST,
+                                            plugins[i]);
+    }
+}
+
 int device_topology(hwloc_topology_t *out)
 {
     hwloc_topology_t topology = NULL;
     if (hwloc_topology_init(&topology) != 0) {
         return -ENOMEM;
     }
-    unsigned long flags =
-        HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING | HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
-    if (hwloc_topology_set_flags(topology, flags) != 0 || hwloc_topology_load(topology) != 0) {
+    unsigned long flags = is_described() ? 0
+                                         : HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING |
+                                               HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
+    leave_out_drivers(topology);
+    if (hwloc_topology_set_io_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) != 0 ||
+        hwloc_topology_set_flags(topology, flags) != 0 || hwloc_topology_load(topology) != 0) {
         int error = errno ? -errno : -EIO;
         hwloc_topology_destroy(topology);
         return error;
