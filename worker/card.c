@@ -207,6 +207,37 @@ int cards_open(hwloc_topology_t topology, cards_t **out)
     return 0;
 }
 
+static json_t *text_or_null(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+json_t *card_json(const struct card *self, size_t index)
+{
+    json_t *types = json_array();
+    json_t *cpus = json_array();
+    for (size_t i = 0; i < CARD_TYPES_MAX && self->types[i]; i++) {
+        json_array_append_new(types, json_string(self->types[i]));
+    }
+    for (int cpu = hwloc_bitmap_first(self->cpus); cpu >= 0;
+         cpu = hwloc_bitmap_next(self->cpus, cpu)) {
+        json_array_append_new(cpus, json_integer(cpu));
+    }
+    json_t *out = json_pack("{s:s, s:I, s:s, s:o, s:s, s:s}", "device", self->id, "index",
+                            (json_int_t)index, "pci", self->pci, "uuid", text_or_null(self->uuid),
+                            "name", self->name, "vendor", card_vendor_word(self->vendor));
+    json_object_set_new(out, "memory_bytes",
+                        self->memory_bytes > 0 ? json_integer(self->memory_bytes) : json_null());
+    json_object_set_new(out, "numa", self->numa >= 0 ? json_integer(self->numa) : json_null());
+    json_object_set_new(out, "display", json_boolean(self->display));
+    json_object_set_new(out, "mig", json_boolean(self->mig));
+    json_object_set_new(out, "integrated", json_boolean(self->integrated));
+    json_object_set_new(out, "types", types);
+    json_object_set_new(out, "fault", text_or_null(self->fault));
+    json_object_set_new(out, "cpus", cpus);
+    return out;
+}
+
 size_t cards_count(const cards_t *self)
 {
     return self->count;

@@ -18,6 +18,7 @@
  */
 
 #include <hwloc.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,6 +92,12 @@ int cards_processes(cards_t *self, size_t index, struct card_process *out, size_
 
 /* Safe on NULL. */
 void cards_destroy(cards_t **self_p);
+
+/*
+ * {"device": id, "index", "pci", "uuid", "name", "vendor", "memory_bytes", "numa", "display",
+ * "mig", "integrated", "types", "fault", "cpus"}; null where nothing is known. The caller's.
+ */
+json_t *card_json(const struct card *self, size_t index);
 
 /* "nvidia", "amd", "intel" */
 const char *card_vendor_word(enum card_vendor vendor);

@@ -22,7 +22,9 @@ enum { STALL_S = 300, SECONDS_MAX = 31536000 };
 
 static const struct argp_option table[] = {
     { "device", KEY_DEVICE, "DEVICE", 0,
-      "What to render on: cpu, cpu:0-3, none (an inspector). Default: cpu", 0 },
+      "What to render on: gpu:0, gpu:0+1 (a group), gpu:0+cpu, pci:ADDRESS, a GPU's UUID, cpu, "
+      "cpu:0-3, none (an inspector). Default: the first GPU that works, else cpu",
+      0 },
     { "connect", KEY_CONNECT, "ADDRESS", 0, "The broker's worker socket. Default: this user's", 0 },
     { "blender", KEY_BLENDER, "PATH", 0,
       "Use this Blender; may be given several times. Default: every one that is found", 0 },
@@ -34,7 +36,8 @@ static const struct argp_option table[] = {
       "the job does not say it. Default: 300",
       0 },
     { "owner-fd", KEY_OWNER_FD, "N", 0, "Stop at once at the end of this descriptor", 0 },
-    { "list", KEY_LIST, "WHAT", 0, "Print `devices' (of LIST) or `blenders' as JSON, and end", 0 },
+    { "list", KEY_LIST, "WHAT", 0,
+      "Print `devices' (of LIST), `cards' or `blenders' as JSON, and end", 0 },
     { "verbose", KEY_VERBOSE, NULL, 0, "Log every message", 0 },
     { NULL, 0, NULL, 0, NULL, 0 },
 };
@@ -67,8 +70,11 @@ static enum options_list list_word(struct argp_state *state, const char *word)
     if (strcmp(word, "devices") == 0) {
         return OPTIONS_LIST_DEVICES;
     }
+    if (strcmp(word, "cards") == 0) {
+        return OPTIONS_LIST_CARDS;
+    }
     if (strcmp(word, "blenders") != 0) {
-        argp_error(state, "--list %s: devices or blenders", word);
+        argp_error(state, "--list %s: devices, cards or blenders", word);
     }
     return OPTIONS_LIST_BLENDERS;
 }

@@ -9,11 +9,13 @@
 #include <stdint.h>
 
 #include "worker/blenders.h"
+#include "worker/card.h"
 #include "worker/device.h"
 
 struct program_setup {
     const char *name, *host; /* worker name; its first part */
     const struct device *device;
+    cards_t *cards; /* where the device's cards come from; NULL: it has none */
     const struct blenders *blenders;
     const char *endpoint;           /* of the broker */
     const char *autorender, *prove; /* paths of the Python files */
