@@ -17,6 +17,7 @@
 #include "submit/lock.h"
 #include "submit/program.h"
 #include "submit/say.h"
+#include "submit/steward.h"
 #include "submit/supervise.h"
 #include "submit/talk.h"
 
@@ -59,9 +60,11 @@ static int stay(talk_t *talk, const json_t *devices, bool in_front, int ready)
     if (!supervise) {
         return COMMAND_FAILED;
     }
+    steward_t *steward = steward_new(talk_paths(talk), "farm", in_front);
     int status = supervise_start(supervise, devices, false);
     if (status != COMMAND_DONE) {
         supervise_stop(supervise);
+        steward_end(&steward, talk, supervise_level(supervise) == SUPERVISE_NOW);
         int number = supervise_signal(supervise);
         return number ? 128 + number : status;
     }
@@ -75,6 +78,7 @@ static int stay(talk_t *talk, const json_t *devices, bool in_front, int ready)
     supervise_stay(supervise);
     tell_stopping(supervise_level(supervise));
     supervise_stop(supervise);
+    steward_end(&steward, talk, supervise_level(supervise) == SUPERVISE_NOW);
     int number = supervise_signal(supervise);
     return number ? 128 + number : COMMAND_DONE;
 }

@@ -18,6 +18,7 @@
 #include "submit/progress.h"
 #include "submit/results.h"
 #include "submit/say.h"
+#include "submit/steward.h"
 #include "submit/summary.h"
 #include "submit/supervise.h"
 #include "submit/target.h"
@@ -288,32 +289,18 @@ static int render_jobs(struct run *run, intake_t *intake)
     return status == COMMAND_DONE ? rendered : status;
 }
 
-/* Jobs that could be rendered now; ours have ended or are paused, or wait for a person. */
-static size_t count_others(const json_t *jobs)
-{
-    static const char *const states[] = { "queued", "inspecting", "active" };
-    size_t count = 0;
-    for (size_t i = 0; i < json_array_size(jobs); i++) {
-        const json_t *job = json_array_get(jobs, i);
-        for (size_t s = 0; s < sizeof states / sizeof *states; s++) {
-            count += strcmp(objects_str(job, "state"), states[s]) == 0;
-        }
-    }
-    return count;
-}
-
 /* Our workers leave: jobs that somebody added stay, and may be thought to be rendered. */
 static void tell_others(const struct run *run)
 {
     CLEANUP(cleanup_json) json_t *hello = NULL;
-    CLEANUP(cleanup_json) json_t *jobs = NULL;
+    size_t count = 0;
     int64_t ours = (int64_t)supervise_workers(run->supervise);
     if (ours == 0 || talk_hello(run->talk, HELLO_MS, &hello) != CLIENT_OK ||
         msg_int_or(hello, "workers", 0) > ours || msg_int_or(hello, "attendants", 0) > 1 ||
-        talk_list(run->talk, false, &jobs) != CLIENT_OK) {
-        return; /* other workers stay, or another render starts its own */
+        talk_work_left(run->talk, &count) !=
+            CLIENT_OK) { /* ours have ended, or wait for a person */
+        return;          /* other workers stay, or another render starts its own */
     }
-    size_t count = count_others(jobs);
     if (count > 0) {
         say_note("%zu other job%s on the list without a worker; `dblend farm' renders %s", count,
                  count == 1 ? " stays" : "s stay", count == 1 ? "it" : "them");
@@ -323,6 +310,7 @@ static void tell_others(const struct run *run)
 static int run_all(struct run *run, intake_t *intake, const json_t *devices)
 {
     bool given = run->arguments->devices != NULL;
+    steward_t *steward = steward_new(talk_paths(run->talk), "render", false);
     int status = supervise_start(run->supervise, devices, !given);
     if (status == COMMAND_DONE) {
         status = render_jobs(run, intake);
@@ -332,6 +320,7 @@ static int run_all(struct run *run, intake_t *intake, const json_t *devices)
         tell_others(run);
     }
     supervise_stop(run->supervise);
+    steward_end(&steward, run->talk, level == SUPERVISE_NOW);
     if (level != SUPERVISE_RUN) {
         say_note("stopped; the same command goes on where it was");
         int number = supervise_signal(run->supervise);

@@ -39,6 +39,7 @@ const struct command command_table[] = {
     { "wake", "take a device again that rests", cmd_wake },
     { "stop", "end the farm", cmd_stop },
     { "blender", "print the Blenders that workers would use", cmd_blender },
+    { "hooks", NULL, cmd_hooks },
 };
 
 const size_t command_count = sizeof command_table / sizeof *command_table;

@@ -15,7 +15,7 @@
 
 struct command {
     const char *name;
-    const char *summary;
+    const char *summary; /* NULL: no command for people */
     int (*run)(int argc, char **argv);
 };
 
@@ -66,6 +66,7 @@ int cmd_cancel(int argc, char **argv);
 int cmd_clear(int argc, char **argv);
 int cmd_drain(int argc, char **argv);
 int cmd_farm(int argc, char **argv);
+int cmd_hooks(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_pause(int argc, char **argv);
