@@ -67,6 +67,8 @@ int worker_talk_ready(const json_t *body, struct queue_ready *out)
         .pid = msg_int_or(body, "pid", 0),
         .device = msg_str_or(body, "device", ""),
         .job = msg_int_or(body, "job", 0),
+        .device_name = msg_str_or(body, "device_name", NULL),
+        .memory_bytes = msg_int_or(body, "memory_bytes", 0),
     };
     if (device_kind_parse(msg_str_or(body, "device_kind", ""), &out->device_kind) < 0) {
         return WORKER_TALK_MALFORMED;
@@ -106,6 +108,10 @@ static int read_report(const json_t *item, struct queue_report *out)
         .ms = msg_int_or(item, "ms", -1),
         .files = lend(item, "files"),
         .warnings = lend(item, "warnings"),
+        .gpu_peak_bytes = msg_int_or(item, "gpu_peak_bytes", 0),
+        .rss_peak_bytes = msg_int_or(item, "rss_peak_bytes", 0),
+        .gpu_had_bytes = msg_int_or(item, "gpu_had_bytes", 0),
+        .held_by = msg_str_or(item, "held_by", NULL),
         .sighting = { .size_bytes = msg_int_or(item, "size", 0),
                       .mtime_ns = msg_int_or(item, "mtime_ns", 0),
                       .inode = msg_int_or(item, "inode", 0) },
@@ -248,6 +254,9 @@ static json_t *write_grant(const struct queue_grant *grant, queue_t *queue, stor
     if (grant->kind == CLAIM_RENDER) {
         msg_set_int(item, "frame", grant->frame);
         msg_set_bool(item, "again", grant->again);
+        if (grant->fresh) {
+            msg_set_bool(item, "fresh", true);
+        }
         struct job_view view;
         /* Only `found` of the row is looked at, which no time changes. */
         if (queue_job(queue, (struct queue_now){ 0 }, grant->job, &view) == 0) {

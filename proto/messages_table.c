@@ -4,6 +4,7 @@
 #include "proto/ranges.h"
 
 #define TEXT_MAX WIRE_STRING_BYTES
+#define BYTES_MAX ((int64_t)1 << 50) /* of memory */
 #define FLAT_MAX ((int64_t)3 * RANGES_MAX)
 
 #define INT(k, lo, hi)                                                                             \
@@ -15,6 +16,7 @@
         .key = (k), .type = FIELD_INT, .min = (lo), .max = (hi), .optional = true                  \
     }
 #define COUNT(k) INT(k, 0, INT64_MAX)
+#define BYTES_OPT(k) INT_OPT(k, 0, BYTES_MAX)
 #define ANY_INT(k) INT(k, INT64_MIN, INT64_MAX)
 #define ID(k) INT(k, 1, INT64_MAX)
 #define ID_OPT(k) INT_OPT(k, 1, INT64_MAX)
@@ -37,6 +39,7 @@
 #define HEX(k, digits) FIELD(k, FIELD_HEX, digits)
 #define INTS(k, most) FIELD(k, FIELD_INTS, most)
 #define STRS(k, most) FIELD(k, FIELD_STRS, most)
+#define STRS_OPT(k, most) FIELD_OPT(k, FIELD_STRS, most)
 #define WORD(k, w)                                                                                 \
     {                                                                                              \
         .key = (k), .type = FIELD_WORD, .words = (w)                                               \
@@ -97,6 +100,7 @@ enum {
     LOOK_MAX = 256,
     LIVE_MAX = 4096,
     RESTS_MAX = 256,
+    DEVICE_TYPES_MAX = 16,
     PARK_MAX_MS = 10000,
 };
 
@@ -133,15 +137,24 @@ SHAPE(found_shape, STR("scene"), STRS("scenes", SCENES_MAX), FRAME("frame_start"
       BOOL("ordered"), BOOL("denoise"), BOOL("engine_cpu_only"));
 
 static const struct message_field started_fields[] = { STR("blender"), END };
-static const struct message_field finished_fields[] = {
-    COUNT("ms"), MAPS("files", file_shape, FILES_MAX), STR("digest"),
-    MAPS_OPT("warnings", trouble_shape, TROUBLES_MAX), END
-};
+static const struct message_field finished_fields[] = { COUNT("ms"),
+                                                        MAPS("files", file_shape, FILES_MAX),
+                                                        STR("digest"),
+                                                        MAPS_OPT("warnings", trouble_shape,
+                                                                 TROUBLES_MAX),
+                                                        BYTES_OPT("gpu_peak_bytes"),
+                                                        BYTES_OPT("rss_peak_bytes"),
+                                                        END };
 static const struct message_field kept_fields[] = { MAPS("files", file_shape, FILES_MAX), END };
 static const struct message_field taken_fields[] = { COUNT("size"), ANY_INT("mtime_ns"),
                                                      ANY_INT("inode"), END };
-static const struct message_field error_fields[] = { FIELD("code", FIELD_STR, 64), STR("text"),
-                                                     STR_OPT("hint"), BOOL_OPT("fatal"), END };
+static const struct message_field error_fields[] = { FIELD("code", FIELD_STR, 64),
+                                                     STR("text"),
+                                                     STR_OPT("hint"),
+                                                     BOOL_OPT("fatal"),
+                                                     BYTES_OPT("gpu_had_bytes"),
+                                                     FIELD_OPT("held_by", FIELD_STR, 512),
+                                                     END };
 static const struct message_field returned_fields[] = { BOOL_OPT("charge"), END };
 static const struct message_field inspected_fields[] = {
     MAP("found", found_shape), MAPS("questions", trouble_shape, TROUBLES_MAX),
@@ -225,7 +238,9 @@ SHAPE(ready_shape, ID("seq"), HEX("worker", 32), FIELD("name", FIELD_STR, 512),
       FIELD("host", FIELD_STR, 256), INT("pid", 1, INT32_MAX), FIELD("device", FIELD_STR, 512),
       WORD("device_kind", device_kinds), WORDS("kinds", claim_kinds, 3),
       MAPS("blenders", blender_shape, BLENDERS_MAX), ID_OPT("job"),
-      MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX));
+      MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX),
+      BYTES_OPT("memory_bytes"), STRS_OPT("device_types", DEVICE_TYPES_MAX),
+      FIELD_OPT("device_name", FIELD_STR, 512));
 
 SHAPE(progress_shape, ID("claim"), STR("text"), COUNT("done"), COUNT("total"));
 
@@ -251,7 +266,8 @@ static const struct message_field grant_fields[] = {
     ID("claim"),   WORD("kind", claim_kinds),           ID("job"),
     ID("attempt"), MAP_OPT("sighting", sighting_shape), END
 };
-static const struct message_field grant_render_fields[] = { FRAME("frame"), BOOL("again"), END };
+static const struct message_field grant_render_fields[] = { FRAME("frame"), BOOL("again"),
+                                                            BOOL_OPT("fresh"), END };
 static const struct message_field grant_about_fields[] = { MAP("about", description_shape), END };
 SHAPE(look_shape, FRAME("frame"), MAPS("files", file_shape, FILES_MAX));
 static const struct message_field grant_sweep_fields[] = { MAP("about", description_shape),

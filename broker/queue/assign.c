@@ -121,7 +121,7 @@ static bool free_for(const struct job *job, const struct worker *worker)
 static bool may_take(queue_t *self, struct job *job, const struct worker *worker)
 {
     return !block_on(job, worker->name) && free_for(job, worker) &&
-           fit_class_job(self, job, worker->class);
+           fit_class_job(self, job, worker->class) && rows_waiting_for(job, worker->class);
 }
 
 bool assign_back(queue_t *self, const struct worker *worker)
@@ -137,7 +137,9 @@ bool assign_back(queue_t *self, const struct worker *worker)
         return true;
     }
     /* what is ahead may stay: nobody else is waiting for it */
-    return job->counts.by_state[FRAME_WAITING] == 0 && !holds_ahead(worker);
+    return !(worker->class ? rows_waiting_for(job, worker->class)
+                           : job->counts.by_state[FRAME_WAITING] > 0) &&
+           !holds_ahead(worker);
 }
 
 /* The last frames go one by one to those who have none, so that nobody waits for a slow one. */
@@ -290,7 +292,7 @@ static void serve(queue_t *self, struct queue_now now, struct job *job)
         int in_vain = 0;
         left = class->free_count;
         while (job->ready && left-- > 0 && class->free_count > 0 && in_vain < SERVE_SCAN &&
-               fit_class_job(self, job, class)) {
+               fit_class_job(self, job, class) && rows_waiting_for(job, class)) {
             struct worker *worker = LINK_ITEM(class->free.next, struct worker, hungry);
             assign_fill(self, now, worker);
             in_vain += worker->job == NULL;

@@ -75,6 +75,14 @@ bool failure_judge(queue_t *self, struct queue_now now, struct worker *worker, s
     return false;
 }
 
+void failure_too_large(queue_t *self, struct queue_now now, struct worker *worker, struct job *job,
+                       const struct queue_report *report)
+{
+    if (matters(job)) {
+        block_fail(self, now, job, worker->name, report->code);
+    }
+}
+
 void failure_lost(queue_t *self, struct queue_now now, struct worker *worker, struct job *job)
 {
     if (matters(job)) {

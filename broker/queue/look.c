@@ -87,6 +87,12 @@ static json_t *why_waits(queue_t *self, struct queue_now now, struct job *job)
         return NULL;
     }
     (void)fit_class_job(self, job, self->classes[0]); /* brings why_code up to date */
+    if (memory_wanting(self, job)) {
+        CLEANUP(cleanup_free) char *needs = memory_text(self, job, 0);
+        return make_why(job, "out-of-gpu-memory", alloc_format("it %s", needs),
+                        job->allow_cpu ? "start a worker with more"
+                                       : "--allow-cpu lets CPU workers render it");
+    }
     if (!job->why_code) {
         return why_nobody(self, now, job);
     }

@@ -74,6 +74,10 @@ struct queue_report {
     int64_t ms;                     /* finished */
     json_t *files;                  /* finished, kept: array */
     json_t *warnings;               /* finished, inspected: array or NULL */
+    int64_t gpu_peak_bytes;         /* finished: the most of one card; 0 = not known */
+    int64_t rss_peak_bytes;         /* finished: the most of the host; 0 = not known */
+    int64_t gpu_had_bytes;          /* error: what Blender could have of the card; 0 = all */
+    const char *held_by;            /* error: who has the rest of it, for people, or NULL */
     struct frame_sighting sighting; /* taken */
     const char *code;               /* error */
     const char *text;
@@ -109,6 +113,8 @@ struct queue_ready {
     struct queue_process process;
     const char *device;
     enum device_kind device_kind;
+    const char *device_name; /* for people, or NULL */
+    int64_t memory_bytes;    /* of its smallest card; 0 = not known */
     bool kinds[CLAIM_KINDS]; /* by enum claim_kind */
     struct queue_blender blenders[QUEUE_BLENDERS];
     size_t blender_count;
@@ -145,6 +151,7 @@ struct queue_grant {
     bool sighted;
     bool abandoned;
     struct frame_sighting sighting;
+    bool fresh; /* render only: in a Blender started anew */
     bool about; /* inspect, sweep: the answer carries the job's description with the grant */
 };
 

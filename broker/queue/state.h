@@ -11,6 +11,8 @@
 
 #include "broker/queue/link.h"
 #include "broker/queue/map.h"
+#include "broker/queue/memory.h"
+#include "broker/queue/pause.h"
 #include "broker/queue/queue.h"
 #include "broker/queue/recall.h"
 #include "broker/queue/sweep.h"
@@ -25,7 +27,6 @@ enum {
     BLOCK_FAILURES = 3,   /* running, of one worker in one job */
     FAILING_FAILURES = 4, /* running, over two jobs or more */
     VERDICTS_MAX = 16,
-    PAUSE_LEVELS = 6,
     SWEEPS_MAX = 3, /* of the piece that ends a job */
     TIMES_KEPT = 63,
     RECENT_CLAIMS = 1 << 18 /* ended claims whose reports may still be repeated; power of two */
@@ -47,19 +48,6 @@ enum {
 struct job;
 struct worker;
 struct claim;
-
-/* A wait of one of a few lengths, each twice the one before. */
-struct pause {
-    struct link link; /* in a list of pauses while it lasts */
-    int64_t until_ms;
-    int level;
-};
-
-/* All waits of one kind: a list a length, each in the order in which they end. */
-struct pauses {
-    int64_t length_ms[PAUSE_LEVELS];
-    struct link lists[PAUSE_LEVELS];
-};
 
 /* What is known of a worker name, as long as the queue lives: a worker that starts again is the
  * same. Nothing of it is durable: a restart of the broker tries all of them again. */
@@ -106,6 +94,8 @@ struct frame_more {
     json_t *error;
     const char **tried; /* kept words; worker names */
     size_t tried_count;
+    int64_t short_bytes; /* ran out of memory on a card of so much; 0 = did not */
+    bool fresh;          /* and is to be tried in a fresh Blender */
     bool sighted;
     struct frame_sighting sighting;
     int64_t first_seen_ms;
@@ -137,6 +127,7 @@ struct frame {
 struct class
 {
     enum device_kind device_kind;
+    int64_t memory_bytes; /* of its smallest card; 0 = not known */
     bool kinds[CLAIM_KINDS];
     int32_t versions[QUEUE_BLENDERS]; /* 304 for 3.4, each once */
     bool denoiser[QUEUE_BLENDERS];
@@ -159,7 +150,7 @@ struct job {
     int32_t priority;
     int32_t attempts_max;
     struct order order;
-    bool overwrite, mix, strict, ordered, denoise;
+    bool overwrite, mix, allow_cpu, strict, ordered, denoise;
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
     char *output;                    /* for people */
@@ -177,6 +168,7 @@ struct job {
     int64_t cursor; /* first position of the order that may be without a row */
     struct link back;
     struct link back_tried;
+    struct memory_need need;
     struct rows_slab *slabs;
     int64_t times[TIMES_KEPT];
     size_t time_count; /* ever; the place of the next is time_count % TIMES_KEPT */
@@ -224,7 +216,7 @@ struct worker {
     int64_t session;           /* 0 = none yet after a restart */
     int64_t seq;
     char *host;
-    char *device;
+    char *device, *device_name; /* the second for people; NULL = none */
     int64_t pid;
     struct queue_process process;
     enum device_kind device_kind;
@@ -390,6 +382,8 @@ struct frame *rows_next(queue_t *self, struct job *job, const struct worker *wor
 void rows_add_time(struct job *job, int64_t ms);
 int64_t rows_median(struct job *job);
 void rows_requeue(struct job *job, struct frame *frame);
+/* Do frames wait that workers of this class may take? */
+bool rows_waiting_for(struct job *job, const struct class *class);
 
 /* ---- taken.c: frames in somebody else's hands ---- */
 void taken_add(queue_t *self, struct frame *frame);
@@ -473,6 +467,9 @@ struct class *fit_class(queue_t *self, const struct queue_ready *ready);
 bool fit_class_job(queue_t *self, struct job *job, const struct class *class);
 void fit_bind(queue_t *self, struct job *job, const struct class *class);
 size_t fit_free(queue_t *self, struct job *job);
+/* Has the class a Blender for it? */
+bool fit_version_fits(const struct job *job, const struct class *class);
+bool fit_gpu_bound(const struct job *job); /* its frames are rendered on GPUs, to match */
 int32_t fit_version(const char *text);
 enum fit_whom {
     FIT_THERE,     /* live, neither resting nor leaving */
@@ -497,21 +494,13 @@ bool failure_of_memory(const char *code);
  * The frame has been moved. */
 bool failure_judge(queue_t *self, struct queue_now now, struct worker *worker, struct job *job,
                    const struct queue_report *report);
+/* A frame of the job needs more memory than the worker has: that says nothing about the worker. */
+void failure_too_large(queue_t *self, struct queue_now now, struct worker *worker, struct job *job,
+                       const struct queue_report *report);
 /* The worker was lost while it rendered a frame of the job. */
 void failure_lost(queue_t *self, struct queue_now now, struct worker *worker, struct job *job);
 /* The worker has finished a frame of the job. */
 void failure_over(queue_t *self, struct queue_now now, struct worker *worker, struct job *job);
-
-/* ---- pause.c ---- */
-void pauses_init(struct pauses *self, int64_t first_ms, int64_t max_ms);
-/* Begin, or begin anew, the wait of its level. */
-void pause_begin(struct pauses *self, struct pause *pause, int64_t now_ms);
-void pause_grow(struct pause *pause);
-/* One whose time has come, or NULL. */
-struct pause *pauses_due(const struct pauses *self, int64_t now_ms);
-int64_t pauses_deadline(const struct pauses *self);                     /* INT64_MAX = never */
-int64_t pause_wall_ms(const struct pause *pause, struct queue_now now); /* when it ends */
-int64_t pause_left_s(const struct pause *pause, struct queue_now now);
 
 /* ---- rest.c: workers whose machine is in trouble get no frames for a while ---- */
 struct standing *rest_standing(queue_t *self, const char *name); /* a kept one; made if new */

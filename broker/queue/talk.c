@@ -87,11 +87,13 @@ static void describe(queue_t *self, struct worker *worker, const struct queue_re
 {
     free(worker->host);
     free(worker->device);
+    free(worker->device_name);
     json_decref(worker->versions);
     worker->name = words_keep(&self->names, ready->name);
     worker->standing = rest_standing(self, worker->name);
     worker->host = alloc_text(ready->host);
     worker->device = alloc_text(ready->device);
+    worker->device_name = alloc_text(ready->device_name);
     worker->pid = ready->pid;
     if ((worker->process.start || ready->process.start) &&
         memcmp(&worker->process, &ready->process, sizeof worker->process) != 0) {
@@ -356,6 +358,7 @@ static void answer_grants(struct queue_now now, const struct worker *worker,
         if (claim->frame) {
             grant->frame = claim->frame->number;
             grant->again = claim->frame->again;
+            grant->fresh = claim->frame->more->fresh;
             grant->sighted = claim->frame->more->sighted;
             grant->sighting = claim->frame->more->sighting;
             grant->abandoned = taken_abandoned(claim->job, claim->frame, now);

@@ -25,6 +25,7 @@ void worker_free(struct worker **self_p)
     if (worker) {
         free(worker->host);
         free(worker->device);
+        free(worker->device_name);
         free(worker->progress_text);
         json_decref(worker->versions);
         free(worker);
