@@ -15,6 +15,7 @@
 #include "proto/log.h"
 #include "worker/complaint.h"
 #include "worker/oom.h"
+#include "worker/pin.h"
 #include "worker/proc.h"
 #include "worker/scratch.h"
 #include "worker/watch.h"
@@ -343,7 +344,13 @@ static int spawn(blender_t *self, int fd)
     env[extras] = NULL;
     struct child_pass pass = { .fd = fd, .as = CHILD_FD };
     struct child_spec spec = {
-        .argv = argv, .env = env, .pass = &pass, .pass_count = 1, .output = true, .keeper = true
+        .argv = argv,
+        .env = env,
+        .pass = &pass,
+        .pass_count = 1,
+        .output = true,
+        .keeper = true,
+        .nice = PIN_NICE,
     };
     return child_spawn(&spec, &self->child);
 }

@@ -467,6 +467,7 @@ static void unmake(struct program *self)
     work_destroy(&self->work);
     session_destroy(&self->session);
     link_destroy(&self->link);
+    pin_env_clear(&self->pin);
     reports_destroy(&self->reports);
     json_decref(self->me.kinds);
     json_decref(self->me.blenders);
