@@ -34,7 +34,7 @@ DEVICE is {"kind":"gpu","types":["OPTIX","CUDA"],"pci":["0000:65:00.0"],"cpu":fa
 Cycles lists them all; `cpu`: and on the CPU as well; kind "cpu": on the CPU alone. Every scene is
 set to it, whatever the file says. USED is {"cycles":true,"type":"OPTIX","warnings":[],
 "used":[{"id","name","type","pci"}]}, what Cycles will take by its own lists; `cycles` is false when
-no scene that is rendered uses it. Errors: device-mismatch, cpu-only.
+no scene that is rendered uses it. Errors: device-mismatch, device-type, cpu-only.
 
 Runs in Blender 2.93 to 5.x; tested with 3.4.1, the others as their documentation says.
 Standard library and bpy only.

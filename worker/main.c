@@ -16,6 +16,7 @@
 #include "proto/paths.h"
 #include "worker/blenders.h"
 #include "worker/card.h"
+#include "worker/cycles.h"
 #include "worker/device.h"
 #include "worker/lock.h"
 #include "worker/options.h"
@@ -218,6 +219,11 @@ static int take_device(struct holdings *self, const struct options *options)
                   error_text ? error_text : strerror(-rc));
         return rc > 0 ? EXIT_USAGE : EXIT_FAILURE;
     }
+    if (self->device.card_count > 0 &&
+        cycles_types(&self->device, &options->device_types).count == 0) {
+        log_error("--device-type: %s can be used in none of these ways", self->device.id);
+        return EXIT_USAGE;
+    }
     self->name = alloc_format("%s/%s", self->host, self->device.id);
     rc = lock_take(self->paths.run, &self->device, self->name, &self->lock, &holder, &overlap);
     if (rc == LOCK_HELD) {
@@ -313,6 +319,7 @@ static int run(struct holdings *self, const struct options *options)
         .host = self->host,
         .device = &self->device,
         .cards = self->cards,
+        .device_types = options->device_types,
         .blenders = &self->blenders,
         .endpoint = options->connect ? options->connect : self->paths.workers_endpoint,
         .autorender = self->autorender,

@@ -16,6 +16,7 @@ enum {
     KEY_OWNER_FD,
     KEY_STALL,
     KEY_LIST,
+    KEY_DEVICE_TYPE,
 };
 
 enum { STALL_S = 300, SECONDS_MAX = 31536000 };
@@ -34,6 +35,11 @@ static const struct argp_option table[] = {
     { "stall", KEY_STALL, "SECONDS", 0,
       "A Blender that shows no sign of life for so long, or for four frames' time, is hung, where "
       "the job does not say it. Default: 300",
+      0 },
+    { "device-type", KEY_DEVICE_TYPE, "TYPES", 0,
+      "How Cycles is to use the GPU: the first of these that it can, and no other: optix, cuda, "
+      "hip, "
+      "oneapi, with commas between. Default: what the card can, OptiX before CUDA",
       0 },
     { "owner-fd", KEY_OWNER_FD, "N", 0, "Stop at once at the end of this descriptor", 0 },
     { "list", KEY_LIST, "WHAT", 0,
@@ -79,6 +85,14 @@ static enum options_list list_word(struct argp_state *state, const char *word)
     return OPTIONS_LIST_BLENDERS;
 }
 
+static void read_types(struct argp_state *state, const char *text, struct options *out)
+{
+    char *error_text = NULL;
+    if (device_types_parse(text, &out->device_types, &error_text) != 0) {
+        argp_error(state, "--device-type %s", error_text);
+    }
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *out = state->input;
@@ -109,6 +123,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_LIST:
         out->list = list_word(state, arg);
+        break;
+    case KEY_DEVICE_TYPE:
+        read_types(state, arg, out);
         break;
     case KEY_VERBOSE:
         out->verbose = true;

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/device_types.h"
+
 enum { OPTIONS_BLENDERS_MAX = 32 };
 
 enum options_list {
@@ -26,6 +28,7 @@ struct options {
     int recycle;  /* frames a Blender; 0: no limit */
     int owner_fd; /* -1: none */
     int stall_s;
+    struct device_types device_types; /* empty: whatever the device can */
     enum options_list list;
     const char *list_text; /* of --list devices LIST; may be NULL */
     bool verbose;

@@ -398,6 +398,8 @@ static void make_work(struct program *self)
 {
     const struct work_setup setup = {
         .blenders = self->setup->blenders,
+        .device = self->setup->device,
+        .device_types = self->setup->device_types,
         .inspector = self->setup->device->kind == DEVICE_NONE,
         .recycle = self->setup->recycle,
         .stall_ms = self->setup->stall_ms,

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/device_types.h"
 #include "worker/blenders.h"
 #include "worker/card.h"
 #include "worker/device.h"
@@ -15,7 +16,8 @@
 struct program_setup {
     const char *name, *host; /* worker name; its first part */
     const struct device *device;
-    cards_t *cards; /* where the device's cards come from; NULL: it has none */
+    cards_t *cards;                   /* where the device's cards come from; NULL: it has none */
+    struct device_types device_types; /* to render with, in this order; empty: the device's own */
     const struct blenders *blenders;
     const char *endpoint;           /* of the broker */
     const char *autorender, *prove; /* paths of the Python files */

@@ -15,8 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/device_types.h"
 #include "worker/blender.h"
 #include "worker/blenders.h"
+#include "worker/device.h"
 #include "worker/pulse.h"
 #include "worker/reports.h"
 #include "worker/source.h"
@@ -32,6 +34,8 @@ enum {
 
 struct work_setup {
     const struct blenders *blenders;
+    const struct device *device;      /* what Blender is to render on; NULL: it is not told */
+    struct device_types device_types; /* of the cards: in this order, and no others; may be empty */
     bool inspector;       /* takes no frames; its Blender runs only while there is work */
     int recycle;          /* a new Blender after so many frames; 0: never for that */
     int64_t stall_ms;     /* least time without a sign of life before a Blender counts as hung */

@@ -119,7 +119,7 @@ static json_t *files_report(const struct task *task, const char *what, const jso
     return report;
 }
 
-static json_t *finished_report(const struct task *task, const json_t *answer)
+static json_t *finished_report(const work_t *self, const struct task *task, const json_t *answer)
 {
     json_t *report = files_report(task, "finished", answer);
     json_t *given = json_object_get(answer, "warnings");
@@ -128,6 +128,7 @@ static json_t *finished_report(const struct task *task, const json_t *answer)
     if (too_fast) {
         json_array_append_new(warnings, too_fast);
     }
+    device_add_warnings(self, warnings);
     json_object_set_new(report, "ms", json_integer(task->render_ms));
     json_object_set_new(report, "digest", json_string(task->digest));
     if (json_array_size(warnings) > 0) {
@@ -196,7 +197,7 @@ static void while_giving_up(work_t *self, struct task *task, const char *is, con
     if (report && strcmp(is, "done") == 0) {
         /* It was published before we could stop it: that counts. */
         json_decref(report);
-        task->last_report = finished_report(task, answer);
+        task->last_report = finished_report(self, task, answer);
     } else if (strcmp(is, "gone") == 0) {
         task->last_report = NULL;
         work_end(self, task, report);
@@ -225,7 +226,7 @@ void frame_prover_answer(work_t *self, struct task *task, const json_t *answer, 
     case TASK_PROVING:
         if (strcmp(is, "done") == 0) {
             self->ports.blender_praise(self->ports.ctx);
-            work_end(self, task, finished_report(task, answer));
+            work_end(self, task, finished_report(self, task, answer));
         } else {
             known = settle(self, task, is, answer, now_ms);
         }

@@ -19,6 +19,7 @@ void open_forget(work_t *self)
     free(self->remark);
     self->opened = self->result = NULL;
     self->use = self->remark = NULL;
+    device_forget(self);
     self->scripts = false;
     self->rss_first = 0;
 }
@@ -135,8 +136,11 @@ static void send_command(work_t *self, struct task *task)
     self->opening = OPENING_RUNNING;
     struct pulse_limits limits = limits_of(self, task);
     limits.most_ms = 0; /* that is for frames */
-    self->ports.blender_command(self->ports.ctx, json_pack("{s:s, s:o}", "do", word, "job", about),
-                                &limits);
+    json_t *command = json_pack("{s:s, s:o}", "do", word, "job", about);
+    if (task->kind == TASK_RENDER) {
+        json_object_set_new(command, "device", device_request(self, task));
+    }
+    self->ports.blender_command(self->ports.ctx, command, &limits);
 }
 
 void open_step(work_t *self)
@@ -229,6 +233,9 @@ static void finish(work_t *self, struct task *task, int64_t now_ms)
         self->dirty = self->scripts ? "it ran scripts of another job" : self->dirty;
         self->opening = OPENING_NONE;
         inspect_found(self, task, answer, now_ms);
+        return;
+    }
+    if (!error && !device_agrees(self, task, answer, now_ms)) {
         return;
     }
     if (!error) {

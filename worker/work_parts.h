@@ -5,7 +5,8 @@
  * work_parts - what the parts of worker/work share: work.c (claims, what next), work_told.c (what
  * the broker is told), work_open.c (the file of a job), work_frame.c (a frame), work_inspect.c
  * (inspections), work_sweep.c (sweeps), work_prover.c (what the prover answers, and its death),
- * work_limits.c (how long things may take), work_rest.c (the device is given back)
+ * work_limits.c (how long things may take), work_rest.c (the device is given back), work_device.c
+ * (what the open job renders on)
  */
 
 #include "worker/task.h"
@@ -53,6 +54,8 @@ struct work {
     bool scripts;   /* scripts of the open file ran: no other job in this Blender */
     json_t *result; /* Blender's answer, while the file is checked */
     char *remark;   /* on the choice of Blender, for people */
+    json_t *device; /* that autorender was asked for */
+    json_t *device_warnings; /* of its answer: they go with every frame; NULL for none */
     const struct blender_info *chosen;
 };
 
@@ -126,6 +129,14 @@ void rest_step(work_t *self);
 void inspect_found(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
 void inspect_survey(work_t *self, struct task *task);
 void inspect_prover_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+
+/* work_device.c */
+json_t *device_request(work_t *self, const struct task *task); /* of `open`; the caller's */
+
+/* Is the open job rendered where it was asked to be? Else the task is ended with an error. */
+bool device_agrees(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+void device_add_warnings(const work_t *self, json_t *warnings);
+void device_forget(work_t *self);
 
 /* work_sweep.c */
 void sweep_begin(work_t *self, struct task *task, int64_t now_ms);

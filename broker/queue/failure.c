@@ -16,7 +16,9 @@ static const struct {
     { "engine-missing", FAILURE_JOB },     { "format-missing", FAILURE_JOB },
     { "output-unwritable", FAILURE_JOB },  { "disk-full", FAILURE_MACHINE },
     { "device-lost", FAILURE_MACHINE },    { "blender-missing", FAILURE_MACHINE },
-    { "prover-missing", FAILURE_MACHINE }, { "file-changed", FAILURE_FILE },
+    { "prover-missing", FAILURE_MACHINE }, { "device-mismatch", FAILURE_MACHINE },
+    { "cpu-only", FAILURE_JOB },           { "device-type", FAILURE_JOB },
+    { "file-changed", FAILURE_FILE },
 };
 
 enum failure_scope failure_scope(const char *code, bool fatal)

@@ -77,7 +77,7 @@ def choose(wanted, cycles, osl=False, version=(2, 93)):
     """The Choice for what the worker wants (`device` of `open`).
 
     JobError device-mismatch: Cycles does not list that card, or not once; cpu-only: no card of this
-    kind can render the scene.
+    kind can render the scene; device-type: nothing that the job wants is what the card can.
     """
     if wanted["kind"] == "cpu":
         return Choice("NONE", _cpus(cycles), [])
@@ -92,7 +92,10 @@ def choose(wanted, cycles, osl=False, version=(2, 93)):
         if places and chosen:
             return Choice(kind, chosen + (_cpus(cycles) if wanted.get("cpu") else []), [])
         seen.append("%s: %s" % (kind, ", ".join(one.id for one in found) or "none"))
-    if osl and not types:
+    if not wanted["types"]:
+        error = JobError("device-type", "the card of this worker can be used in none of the ways"
+                         " that the job wants", "leave out --device-type, or add a type", True)
+    elif osl and not types:
         error = JobError("cpu-only", "Open Shading Language renders on the CPU only, or with OptiX"
                          " from Blender 3.5 on", "give it a CPU worker, or say --allow-cpu", True)
     else:

@@ -105,6 +105,12 @@ def test_a_card_that_cycles_does_not_list():
     refused("device-mismatch", gpu("what?"), EQUAL)
 
 
+def test_a_job_that_wants_other_types_than_the_card_has():
+    text = refused("device-type", gpu("0000:01:00.0", types=[]), EQUAL)
+    assert "job wants" in text
+    refused("device-type", gpu("0000:01:00.0", types=[]), EQUAL, scenes=[scene(osl=True)])
+
+
 def test_two_devices_at_one_address():
     """Two MIG instances of a card, shown by an environment that was not obeyed: equal ids."""
     name = "NVIDIA A100-SXM4-40GB MIG 3g.20gb"

@@ -76,6 +76,10 @@ static void command(void *ctx, json_t *sent, const struct pulse_limits *limits)
     json_decref(bench->command);
     bench->command = sent;
     bench->commands++;
+    if (strcmp(bench_text_of(sent, "do"), "open") == 0) {
+        json_decref(bench->opening);
+        bench->opening = json_incref(sent);
+    }
     bench->blender =
         strcmp(bench_text_of(sent, "do"), "render") == 0 ? BLENDER_RENDERING : BLENDER_OPENING;
 }
@@ -126,6 +130,7 @@ static void make_work(struct bench *bench, bool inspector)
     };
     const struct work_setup setup = {
         .blenders = &bench->blenders,
+        .device = bench->device,
         .inspector = inspector,
         .memory_bytes = MEMORY_BYTES,
         .stall_ms = STALL_MS,
@@ -138,6 +143,13 @@ void bench_make_inspector(struct bench *bench)
 {
     work_destroy(&bench->work);
     make_work(bench, true);
+}
+
+void bench_make_device(struct bench *bench, const struct device *device)
+{
+    work_destroy(&bench->work);
+    bench->device = device;
+    make_work(bench, false);
 }
 
 int bench_begin(void **state)
@@ -168,6 +180,7 @@ int bench_end(void **state)
     json_decref(bench->asked);
     json_decref(bench->take);
     json_decref(bench->command);
+    json_decref(bench->opening);
     json_decref(bench->about);
     free(bench);
     return 0;
@@ -214,6 +227,9 @@ void bench_blender_says(struct bench *bench, const char *event)
     json_t *answer = json_pack("{s:s, s:i, s:s, s:s, s:b, s:b}", "event", event, "ms",
                                bench->took_ms, "code", bench->error_code, "text", bench->error_text,
                                "fatal", true, "scripts", bench->scripts);
+    if (bench->used) {
+        json_object_set_new(answer, "device", json_loads(bench->used, 0, NULL));
+    }
     bench->blender = BLENDER_IDLE;
     work_blender_answer(bench->work, answer, 4);
     json_decref(answer);

@@ -33,11 +33,14 @@ struct bench {
     int64_t rss;
     const char *prints; /* Blender's output of an attempt */
     const char *error_code, *error_text;
-    int took_ms;  /* what a frame takes */
-    int marks;    /* how often an attempt's output began */
-    bool scripts; /* the file that is opened ran some */
-    int unwanted; /* how often no Blender was wanted any more, */
-    int wanted;   /* and how often one was */
+    int took_ms;                 /* what a frame takes */
+    int marks;                   /* how often an attempt's output began */
+    bool scripts;                /* the file that is opened ran some */
+    const struct device *device; /* of this worker; NULL: none is told */
+    const char *used;            /* what the answer to `open` says of it, JSON */
+    json_t *opening;             /* the last `open` */
+    int unwanted;                /* how often no Blender was wanted any more, */
+    int wanted;                  /* and how often one was */
 };
 
 /* Setup and teardown. */
@@ -46,6 +49,9 @@ int bench_end(void **state);
 
 /* Begin anew as an inspector. */
 void bench_make_inspector(struct bench *bench);
+
+/* Begin anew as the worker of a device; it is borrowed. */
+void bench_make_device(struct bench *bench, const struct device *device);
 
 /* A frame of the job is granted. */
 void bench_grant(struct bench *bench, int64_t claim, int frame);
