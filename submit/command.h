@@ -55,6 +55,9 @@ void command_end_on_signals(void);
  */
 void command_check_text(struct argp_state *state, const char *what, const char *text);
 
+/* An argp parser for commands with no arguments and no options but --json: input is a bool *. */
+error_t command_parse_json(int key, char *arg, struct argp_state *state);
+
 /* Read a whole number of an option or argument; ends with a usage error if it is none. */
 long long command_number(struct argp_state *state, const char *what, const char *text,
                          long long least, long long most);
@@ -64,6 +67,7 @@ int cmd_add(int argc, char **argv);
 int cmd_blender(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
 int cmd_clear(int argc, char **argv);
+int cmd_devices(int argc, char **argv);
 int cmd_drain(int argc, char **argv);
 int cmd_farm(int argc, char **argv);
 int cmd_hooks(int argc, char **argv);

@@ -172,6 +172,9 @@ static int list_cards(struct holdings *self)
     if (status != 0) {
         return status;
     }
+    if (cards_trouble(self->cards)) {
+        print_line(json_pack("{s:s}", "trouble", cards_trouble(self->cards)));
+    }
     for (size_t i = 0; i < cards_count(self->cards); i++) {
         pid_t pid = 0;
         const struct card *card = cards_at(self->cards, i);

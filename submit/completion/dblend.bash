@@ -39,7 +39,7 @@ _dblend_option_value()
     --format)
         COMPREPLY=($(compgen -W 'PNG JPEG OPEN_EXR OPEN_EXR_MULTILAYER TIFF BMP TARGA' -- "$2"))
         ;;
-    -d | --devices) COMPREPLY=($(compgen -W 'cpu cpu/ cpu: gpu gpu:' -- "$2")) ;;
+    -d | --devices) COMPREPLY=($(compgen -W 'cpu cpu/ cpu: gpu gpu: gpu+cpu pci:' -- "$2")) ;;
     -f | --frames)
         # -f is also --frames of show and --follow of log, which take no value
         [[ $3 == show || $3 == log ]] && return 1
@@ -80,8 +80,8 @@ _dblend_arguments()
 _dblend()
 {
     local current=$2 previous=$3 command=${COMP_WORDS[1]}
-    local commands='render farm add remove list show watch wait log workers pause resume cancel
-        retry verify priority accept clear drain rest wake stop blender help'
+    local commands='render farm add remove list show watch wait log workers devices pause resume
+        cancel retry verify priority accept clear drain rest wake stop blender help'
     local answers='--engine --allow-missing --trust-scripts --no-scripts --keep --overwrite
         --output --unbaked'
     local job="$answers --frames --scene --name --priority --order --again --render-folder

@@ -9,7 +9,7 @@ import pytest
 from clitools import ROOT, Terminal
 
 COMMANDS = ["render", "farm", "add", "remove", "list", "show", "watch", "wait", "log", "workers",
-            "pause", "resume", "cancel", "retry", "verify", "priority", "accept", "clear", "drain",
+            "devices", "pause", "resume", "cancel", "retry", "verify", "priority", "accept", "clear", "drain",
             "rest", "wake", "stop", "blender"]
 OPTIONS = ["--frames", "--output", "--render-folder", "--scene", "--engine", "--samples",
            "--percentage", "--format", "--no-denoise", "--priority", "--overwrite",
