@@ -82,14 +82,31 @@ static void copy(char *out, const char *text)
     (void)snprintf(out, TEXT, "%s", text);
 }
 
+/* The next word of *text into out, "" at the end. */
+static const char *word(const char **text, char out[TEXT])
+{
+    *text += strspn(*text, " \t");
+    size_t size = strcspn(*text, " \t");
+    (void)snprintf(out, TEXT, "%.*s", (int)size, *text);
+    *text += size;
+    return out;
+}
+
+/* The next word as a number; otherwise when there is none. */
+static long number(const char **text, long otherwise)
+{
+    char digits[TEXT];
+    char *end = NULL;
+    long value = strtol(word(text, digits), &end, 10);
+    return end == digits ? otherwise : value;
+}
+
 static void add_fault(struct fault *list, int *count, const char *value, int hangs)
 {
     if (*count < FAULTS) {
-        struct fault *fault = &list[*count];
-        fault->code = hangs ? -1 : 0;
-        if (sscanf(value, "%95s %d", fault->function, &fault->code) >= 1) {
-            ++*count;
-        }
+        struct fault *fault = &list[(*count)++];
+        (void)word(&value, fault->function);
+        fault->code = hangs ? -1 : (int)number(&value, OK);
     }
 }
 
@@ -97,9 +114,10 @@ static void add_instance(struct card *card, const char *value)
 {
     if (card->instance_count < INSTANCES) {
         struct instance *new = &card->instances[card->instance_count++];
-        memset(new, 0, sizeof *new);
-        (void)sscanf(value, "%95s %llu %llu %95[^\n]", new->uuid, &new->memory, &new->used,
-                     new->name);
+        (void)word(&value, new->uuid);
+        new->memory = (unsigned long long)number(&value, 0);
+        new->used = (unsigned long long)number(&value, 0);
+        copy(new->name, value + strspn(value, " "));
     }
 }
 
@@ -108,12 +126,19 @@ static void add_process(struct card *card, const char *value)
 {
     if (card->process_count < PROCESSES) {
         struct process *new = &card->processes[card->process_count++];
-        char kind[TEXT] = "compute";
-        new->instance = -1;
-        (void)sscanf(value, "%u %llu %95s %d", &new->pid, &new->bytes, kind, &new->instance);
-        new->bytes *= MIB;
-        new->drawing = strcmp(kind, "graphics") == 0;
+        char kind[TEXT];
+        new->pid = (unsigned)number(&value, 0);
+        new->bytes = (unsigned long long)number(&value, 0) * MIB;
+        new->drawing = strcmp(word(&value, kind), "graphics") == 0;
+        new->instance = (int)number(&value, -1);
     }
+}
+
+static void set_capability(struct card *card, const char *value)
+{
+    char *end = NULL;
+    card->major = (int)strtol(value, &end, 10);
+    card->minor = *end == '.' ? (int)strtol(end + 1, NULL, 10) : 0;
 }
 
 static int yes(const char *value)
@@ -140,7 +165,7 @@ static void set_card(struct card *card, const char *key, const char *value)
     } else if (strcmp(key, "power") == 0) {
         card->power = (unsigned)strtoul(value, NULL, 10) * 1000;
     } else if (strcmp(key, "capability") == 0) {
-        (void)sscanf(value, "%d.%d", &card->major, &card->minor);
+        set_capability(card, value);
     } else if (strcmp(key, "nvml") == 0) {
         card->index = isdigit((unsigned char)*value) ? (int)strtol(value, NULL, 10) : -1;
     } else if (strcmp(key, "display") == 0) {
@@ -171,26 +196,45 @@ static void set_machine(struct machine *machine, const char *key, const char *va
     }
 }
 
+static char *trimmed(char *text)
+{
+    text += strspn(text, " \t");
+    size_t size = strlen(text);
+    while (size > 0 && isspace((unsigned char)text[size - 1])) {
+        text[--size] = '\0';
+    }
+    return text;
+}
+
+/* [domain:bus:device.function] */
+static struct card *add_card(struct machine *machine, const char *address)
+{
+    char *end = NULL;
+    if (machine->count == CARDS) {
+        return NULL;
+    }
+    struct card *card = &machine->cards[machine->count++];
+    card->index = -1;
+    card->domain = (unsigned)strtoul(address, &end, 16);
+    card->bus = (unsigned)strtoul(end + 1, &end, 16);
+    card->device = (unsigned)strtoul(end + 1, NULL, 16);
+    return card;
+}
+
 static void take_line(struct machine *machine, struct card **card, char *line)
 {
-    char key[TEXT];
-    char value[4 * TEXT];
-    struct card new = { .index = -1 };
-    line[strcspn(line, "#\n")] = '\0';
-    if (sscanf(line, " [%x:%x:%x", &new.domain, &new.bus, &new.device) == 3) {
-        if (machine->count < CARDS) {
-            *card = &machine->cards[machine->count++];
-            **card = new;
-        }
-    } else if (sscanf(line, " %95[^ =] = %383[^\n]", key, value) == 2) {
-        size_t end = strlen(value);
-        while (end > 0 && isspace((unsigned char)value[end - 1])) {
-            value[--end] = '\0';
-        }
+    line[strcspn(line, "#")] = '\0';
+    char *key = trimmed(line);
+    char *value = strchr(key, '=');
+    if (*key == '[') {
+        *card = add_card(machine, key + 1);
+    } else if (value) {
+        *value++ = '\0';
+        key = trimmed(key);
         if (*card) {
-            set_card(*card, key, value);
+            set_card(*card, key, trimmed(value));
         } else {
-            set_machine(machine, key, value);
+            set_machine(machine, key, trimmed(value));
         }
     }
 }
