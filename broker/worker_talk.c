@@ -164,6 +164,13 @@ int worker_talk_sync(const json_t *body, struct queue_sync *out, struct worker_t
         out->state == WORKER_LOST || out->state == WORKER_PAUSED) { /* the broker's own words */
         return WORKER_TALK_MALFORMED;
     }
+    const json_t *rest = msg_map_or_null(body, "rest");
+    if (rest) {
+        out->rest.code = msg_str_or(rest, "code", "");
+        out->rest.text = msg_str_or(rest, "text", "");
+        out->rest.hint = msg_str_or(rest, "hint", "");
+    }
+    out->telemetry = lend(body, "telemetry");
     const json_t *progress = msg_map_or_null(body, "progress");
     if (progress) {
         out->progress_claim = msg_int_or(progress, "claim", 0);

@@ -247,7 +247,8 @@ SHAPE(progress_shape, ID("claim"), STR("text"), COUNT("done"), COUNT("total"));
 SHAPE(sync_shape, ID("session"), ID("seq"), COUNT("seen"), ID_OPT("job"),
       MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX),
       INT("want", 0, WANT_MAX), BOOL_OPT("leave"), WORD("state", worker_states),
-      MAP_OPT("progress", progress_shape), FIELD_OPT("telemetry", FIELD_GAUGES, 0));
+      MAP_OPT("progress", progress_shape), FIELD_OPT("telemetry", FIELD_GAUGES, 0),
+      MAP_OPT("rest", trouble_shape));
 
 /* PROTOCOL.md 2.3 and 2.4 */
 

@@ -72,6 +72,7 @@ void assign_job(queue_t *self, struct queue_now now, struct worker *worker, stru
         }
     }
     worker->job = job;
+    host_review(worker);
     if (job) {
         assign_stop_moving(worker);
         link_append(&job->workers, &worker->on_job);
@@ -118,10 +119,11 @@ static bool free_for(const struct job *job, const struct worker *worker)
     return own == job->counts.by_state[FRAME_CLAIMED];
 }
 
-static bool may_take(queue_t *self, struct job *job, const struct worker *worker)
+static bool may_take(queue_t *self, struct job *job, struct worker *worker)
 {
     return !block_on(job, worker->name) && free_for(job, worker) &&
-           fit_class_job(self, job, worker->class) && rows_waiting_for(job, worker->class);
+           fit_class_job(self, job, worker->class) && rows_waiting_for(job, worker->class) &&
+           host_fits(job, worker);
 }
 
 bool assign_back(queue_t *self, const struct worker *worker)

@@ -30,12 +30,32 @@ static json_t *make_why(struct job *job, const char *code, char *text, const cha
     return job->why;
 }
 
+/* Its Blender does not fit beside those that run on the same machine. */
+static json_t *why_lacking(queue_t *self, struct job *job)
+{
+    for (struct link *at = self->heard.next; at != &self->heard; at = at->next) {
+        const struct worker *worker = LINK_ITEM(at, struct worker, heard);
+        CLEANUP(cleanup_json)
+        json_t *why = worker->share.lacks_job == job->row.job ? host_why(worker) : NULL;
+        if (why) {
+            return make_why(job, "host-memory",
+                            alloc_text(json_string_value(json_object_get(why, "text"))),
+                            "it is given when others there have ended theirs");
+        }
+    }
+    return NULL;
+}
+
 /* Somebody fits, but all who do rest or have failed it too often. */
 static json_t *why_nobody(queue_t *self, struct queue_now now, struct job *job)
 {
     const struct block *block = block_last(job);
+    json_t *lacking = job->counts.by_state[FRAME_CLAIMED] > 0 ? NULL : why_lacking(self, job);
+    if (lacking) {
+        return lacking;
+    }
     if (job->counts.by_state[FRAME_CLAIMED] > 0 ||
-        (self->rest_count + self->recall_count == 0 && !block) ||
+        (self->rest_count + self->recall_count + self->own_rest_count == 0 && !block) ||
         fit_other(self, job, NULL, FIT_UNBLOCKED)) {
         return NULL;
     }
@@ -54,6 +74,13 @@ static json_t *why_nobody(queue_t *self, struct queue_now now, struct job *job)
                         alloc_format("the device of every worker that fits was given back (%s)",
                                      recalled->name),
                         "dblend wake WORKER lets one go on");
+    }
+    json_t *own = standing ? NULL : rest_own_first(self, job);
+    if (own) {
+        return make_why(job, json_string_value(json_object_get(own, "code")),
+                        alloc_format("every worker that fits rests: %s",
+                                     json_string_value(json_object_get(own, "text"))),
+                        json_string_value(json_object_get(own, "hint")));
     }
     if (!standing) {
         return NULL;
@@ -247,12 +274,22 @@ static enum worker_state state_of(const queue_t *self, const struct worker *work
     if (recall_on(worker)) {
         return worker->state; /* resting once its Blender has ended */
     }
-    if (rest_on(worker) && worker->claim_count == 0) {
+    bool lacks = worker->share.lacks_job != 0 && !worker->job;
+    if ((rest_on(worker) || lacks) && worker->claim_count == 0) {
         return WORKER_RESTING;
     }
     return self->paused && worker->claim_count == 0 && worker->state != WORKER_STARTING
                ? WORKER_PAUSED
                : worker->state;
+}
+
+/* Why it rests; new, or NULL. */
+static json_t *error_of(const struct worker *worker)
+{
+    json_t *error = recall_on(worker)  ? worker->standing->recall_error
+                    : worker->own_rest ? worker->own_rest
+                                       : worker->standing->error;
+    return error ? json_incref(error) : host_why(worker);
 }
 
 static void visit_live(const queue_t *self, struct queue_now now, const struct worker *worker,
@@ -266,6 +303,7 @@ static void visit_live(const queue_t *self, struct queue_now now, const struct w
             frames[count++] = claim->frame->number;
         }
     }
+    CLEANUP(cleanup_json) json_t *error = error_of(worker);
     struct worker_view view = {
         .worker = worker->name,
         .device = worker->device,
@@ -280,8 +318,9 @@ static void visit_live(const queue_t *self, struct queue_now now, const struct w
         .phase = worker->progress_text,
         .phase_done = worker->progress_done,
         .phase_total = worker->progress_total,
-        .error = recall_on(worker) ? worker->standing->recall_error : worker->standing->error,
+        .error = error,
         .rests_until = rest_until(worker, now),
+        .telemetry = worker->telemetry,
     };
     visit(arg, &view);
 }

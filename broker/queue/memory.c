@@ -12,7 +12,6 @@
 #define STEP_BYTES                                                                                 \
     (64 * MIB) /* peaks are rounded up: the job's row is not written for a little                  \
                 */
-#define BYTES_MAX ((int64_t)1 << 50)
 
 bool memory_excludes(const struct job *job, const struct class *class)
 {
@@ -149,7 +148,7 @@ static bool raise(int64_t *peak, int64_t bytes, int64_t most)
 {
     int64_t rounded = (bytes + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES;
     rounded = most > 0 && rounded > most ? most : rounded;
-    if (bytes <= 0 || bytes > BYTES_MAX || rounded <= *peak) {
+    if (bytes <= 0 || bytes > MEMORY_MAX_BYTES || rounded <= *peak) {
         return false;
     }
     *peak = rounded;

@@ -33,6 +33,9 @@ struct memory_need {
     bool too_small;        /* a live card is excluded by its memory alone */
 };
 
+/* More than that is nonsense. */
+#define MEMORY_MAX_BYTES ((int64_t)1 << 50)
+
 enum memory_step {
     MEMORY_OTHER,  /* it says nothing about memory: an attempt like any other */
     MEMORY_FRESH,  /* once more, in a fresh Blender */

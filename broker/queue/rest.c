@@ -42,7 +42,7 @@ static bool in_trouble(const struct worker *worker)
 
 bool rest_on(const struct worker *worker)
 {
-    return in_trouble(worker) || recall_on(worker);
+    return in_trouble(worker) || recall_on(worker) || worker->own_rest;
 }
 
 int64_t rest_until(const struct worker *worker, struct queue_now now)
@@ -70,6 +70,45 @@ void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
     pause_grow(&standing->rest);
     assign_stop_moving(worker);
     worker_touch(self, worker); /* it is to give back what it has not begun */
+}
+
+void rest_own(queue_t *self, struct queue_now now, struct worker *worker,
+              const struct queue_rest_reason *why)
+{
+    bool rests = why && why->code;
+    bool rested = worker->own_rest != NULL;
+    json_decref(worker->own_rest);
+    worker->own_rest =
+        rests ? json_pack("{s:s, s:s, s:s}", "code", why->code, "text", why->text ? why->text : "",
+                          "hint", why->hint ? why->hint : "")
+              : NULL;
+    if (rests == rested) {
+        return;
+    }
+    if (!rests) {
+        self->own_rest_count--;
+        self->work = true;
+    } else {
+        self->own_rest_count++;
+        change_event(self, now, EVENT_WORKER_RESTING, event_of(NULL, worker->name),
+                     alloc_format("%s: %s", why->code, why->text ? why->text : ""));
+        assign_no_longer_hungry(self, worker);
+        assign_stop_moving(worker);
+    }
+    worker_touch(self, worker);
+}
+
+/* One that fits the job and rests by its own decision: why. */
+json_t *rest_own_first(queue_t *self, struct job *job)
+{
+    for (struct link *at = self->heard.next; self->own_rest_count > 0 && at != &self->heard;
+         at = at->next) {
+        const struct worker *worker = LINK_ITEM(at, struct worker, heard);
+        if (worker->own_rest && worker->class && fit_class_job(self, job, worker->class)) {
+            return worker->own_rest;
+        }
+    }
+    return NULL;
 }
 
 static void end(queue_t *self, struct standing *standing)

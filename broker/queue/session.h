@@ -123,6 +123,13 @@ struct queue_ready {
     size_t claim_count;
 };
 
+/* Why a worker rests by its own decision. */
+struct queue_rest_reason {
+    const char *code; /* NULL = it does not */
+    const char *text;
+    const char *hint;
+};
+
 struct queue_sync {
     int64_t session;
     int64_t seq;
@@ -135,6 +142,8 @@ struct queue_sync {
     int want; /* 0..4 */
     bool leave;
     enum worker_state state;
+    struct queue_rest_reason rest;
+    json_t *telemetry;         /* map of ints, or NULL */
     int64_t progress_claim;    /* 0 = no progress */
     const char *progress_text; /* NULL = none */
     int64_t progress_done;
@@ -210,7 +219,8 @@ struct worker_view {
     int64_t phase_done;
     int64_t phase_total;
     json_t *error;       /* {code, text, hint}: why it rests, or NULL */
-    int64_t rests_until; /* wall ms; 0 = it does not */
+    int64_t rests_until; /* wall ms; 0 = it does not, or nobody knows */
+    json_t *telemetry;   /* as it said last, or NULL */
 };
 
 /* A worker that leaves a job to others, for it failed it too often. */

@@ -9,6 +9,7 @@
  * them are borrowed and stay valid as long as both ends live: frames and jobs do not move.
  */
 
+#include "broker/queue/host.h"
 #include "broker/queue/link.h"
 #include "broker/queue/map.h"
 #include "broker/queue/memory.h"
@@ -254,6 +255,9 @@ struct worker {
     int64_t done;
     char *progress_text;
     int64_t progress_done, progress_total;
+    json_t *telemetry; /* of its last SYNC, or NULL */
+    json_t *own_rest;  /* why it rests by its own decision, or NULL */
+    struct host_share share;
 };
 
 struct lost_worker {
@@ -300,9 +304,11 @@ struct queue {
     struct map ids;       /* address of the kept id -> worker */
     struct map by_name;   /* address of the kept name -> the worker that came last */
     struct map standings; /* address of the kept name -> its standing */
+    struct map hosts;     /* address of the kept name of a machine -> struct host */
     struct pauses rests;
     struct pauses block_pauses;
     size_t rest_count, recall_count; /* names */
+    size_t own_rest_count;           /* workers */
     struct link heard;
     int64_t extended_ms;
     struct link parked;
@@ -509,6 +515,11 @@ bool rest_on(const struct worker *worker); /* for whatever reason */
 void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
                 const struct queue_report *why);
 int64_t rest_until(const struct worker *worker, struct queue_now now); /* wall ms; 0 = unknown */
+/* It says that it rests, until it does not say so any more (why NULL). */
+void rest_own(queue_t *self, struct queue_now now, struct worker *worker,
+              const struct queue_rest_reason *why);
+/* Of those that rest so and fit the job the reason of one, or NULL; borrowed. */
+json_t *rest_own_first(queue_t *self, struct job *job);
 /* It has finished a frame: the next rest is a short one. */
 void rest_done(queue_t *self, struct worker *worker);
 void rest_turn(queue_t *self, struct queue_now now);

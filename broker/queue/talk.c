@@ -101,6 +101,7 @@ static void describe(queue_t *self, struct worker *worker, const struct queue_re
     }
     worker->process = ready->process;
     worker->device_kind = ready->device_kind;
+    host_join(self, worker, ready->host);
     worker->versions = json_array();
     for (size_t i = 0; i < ready->blender_count && i < QUEUE_BLENDERS; i++) {
         json_array_append_new(worker->versions, json_string(ready->blenders[i].version));
@@ -241,6 +242,9 @@ static void take_state(struct worker *worker, const struct queue_sync *sync)
         worker->progress_text =
             alloc_bytes(sync->progress_text, strnlen(sync->progress_text, TEXT_MAX));
     }
+    json_decref(worker->telemetry);
+    worker->telemetry = json_incref(sync->telemetry);
+    host_gauge(worker, sync->telemetry);
 }
 
 int queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *sync)
@@ -255,6 +259,7 @@ int queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *syn
     assign_no_longer_hungry(self, worker);
     supersede(self, now, worker, sync->seq);
     take_state(worker, sync);
+    rest_own(self, now, worker, &sync->rest);
     apply_reports(self, now, worker, sync);
     apply_holding(self, worker, sync);
     worker->sync_job = sync->job;

@@ -72,3 +72,46 @@ def test_what_is_known_of_memory_outlives_a_restart(active, card, broker, submit
     assert submitter.job(job)["error"]["text"] == \
         "it needs 20 GiB; the largest card here has 16 GiB"
     assert card(20).claim_of("render")
+
+
+def shown(submitter, worker):
+    [row] = [row for row in submitter.ask("WORKERS")["workers"] if row["worker"] == worker.name]
+    return row
+
+
+def test_what_a_worker_measures_is_shown(card, submitter):
+    worker = card(24)
+    assert shown(submitter, worker)["telemetry"] is None
+    telemetry = {"gpu_load_percent": 97, "gpu_temperature_c": 71}
+    worker.sync(telemetry=telemetry)
+    assert shown(submitter, worker)["telemetry"] == telemetry
+
+
+def test_a_card_that_is_too_hot_gets_nothing(active, card, submitter):  # noqa: F811
+    job = active()
+    worker = card(24)
+    rest = {"code": "too-hot", "text": "GPU 2 has 91 C", "hint": ""}
+    assert not worker.sync(want=1, rest=rest)["grants"]
+    row = shown(submitter, worker)
+    assert row["state"] == "resting" and row["error"] == rest and row["rests_until"] is None
+    assert texts(submitter, "worker-resting") == ["too-hot: GPU 2 has 91 C"]
+    assert "GPU 2 has 91 C" in submitter.job(job)["error"]["text"]
+    assert worker.sync(want=1)["grants"]
+
+
+def test_a_second_blender_of_a_host_waits_for_memory(active, broker, submitter):  # noqa: F811
+    job = active()
+    first, second = (broker.worker(name=f"host/cpu:{number}", kinds=("render",))
+                     for number in range(2))
+    for worker in (first, second):
+        worker.ready()
+        worker.sync()
+    first.finish(first.claim_of("render"), rss_peak_bytes=21 * GIB)
+    first.sync()
+    lean = {"blender_rss_bytes": 0, "host_available_bytes": 12 * GIB}
+    assert not second.sync(want=1, telemetry=lean)["grants"]
+    row = shown(submitter, second)
+    assert row["state"] == "resting" and row["error"]["code"] == "host-memory"
+    assert row["error"]["text"].startswith(f"job {job} needs 21 GiB a worker; this host has ")
+    go_home(first)
+    assert second.sync(want=1, telemetry=lean)["grants"]

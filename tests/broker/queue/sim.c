@@ -73,6 +73,7 @@ void sim_close(struct sim *self)
         free(self->metas.slots[i].value);
     }
     for (size_t i = 0; i < self->worker_count; i++) {
+        json_decref(self->workers[i]->telemetry);
         free(self->workers[i]);
     }
     map_clear(&self->jobs);
@@ -438,7 +439,7 @@ void sim_ready(struct sim *self, struct sim_worker *worker)
         .seq = ++worker->seq,
         .worker_id = worker->id,
         .name = worker->name,
-        .host = "host",
+        .host = worker->host ? worker->host : "host",
         .pid = 1,
         .process = worker->process,
         .device = worker->kind == DEVICE_NONE ? "none" : "cpu:0",
@@ -479,6 +480,8 @@ int sim_sync(struct sim *self, struct sim_worker *worker)
         .want = worker->want,
         .leave = worker->leave,
         .state = worker->held_count > 0 ? WORKER_RENDERING : WORKER_IDLE,
+        .rest = worker->rest,
+        .telemetry = worker->telemetry,
     };
     for (size_t i = 0; i < worker->held_count && sync.holding_count < QUEUE_HOLDINGS; i++) {
         sync.holding[sync.holding_count++] = (struct queue_holding){

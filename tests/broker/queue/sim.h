@@ -32,6 +32,9 @@ struct sim_worker {
     enum device_kind kind;
     const char *versions[4]; /* NULL-terminated; "3.4.1" when empty */
     bool no_denoiser, no_sweeps;
+    const char *host;  /* "host" when NULL */
+    json_t *telemetry; /* owned, or NULL */
+    struct queue_rest_reason rest;
     const char *device_name;      /* for people, or NULL */
     int64_t memory_bytes;         /* of a card; 0: it does not say */
     struct queue_process process; /* said in READY */
