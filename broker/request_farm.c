@@ -25,6 +25,8 @@ json_t *request_hello(const struct request *request)
     msg_set_int(answer, "workers", stats.workers);
     msg_set_int(answer, "attendants", (int64_t)attend_count(broker->attend));
     msg_set_int(answer, "jobs", stats.jobs);
+    msg_set_int(answer, "work", stats.work);
+    msg_set_int(answer, "last_job", stats.last_job);
     msg_set_bool(answer, "paused", stats.paused);
     json_t *dropped = json_object();
     msg_set_int(dropped, "workers", broker->dropped.workers);
@@ -62,6 +64,11 @@ json_t *request_attend(const struct request *request)
     if (attend_seen(broker->attend, request->now.ms, pid, role) && role == ATTEND_FARM) {
         CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
         queue_event(broker->queue, request->now, EVENT_FARM_STARTED, text);
+    }
+    const char *notice = msg_str_or(request->body, "notice", NULL);
+    if (notice) {
+        queue_event(broker->queue, request->now, EVENT_FARM_NOTICE, notice);
+        return stop_answer(broker);
     }
     if (broker->stop == DRAIN_NONE && !request->last) {
         return NULL;

@@ -300,7 +300,8 @@ SHAPE(refused_shape, INT_OPT("seq", 0, INT64_MAX), FIELD("code", FIELD_STR, 64),
 static const struct message_field no_fields[] = { END };
 static const struct message_shape empty_shape = { .fields = no_fields };
 
-SHAPE(attend_shape, WORD("role", roles), INT("pid", 1, INT32_MAX), BOOL_OPT("leave"));
+SHAPE(attend_shape, WORD("role", roles), INT("pid", 1, INT32_MAX), BOOL_OPT("leave"),
+      STR_OPT("notice"));
 SHAPE(submit_shape, KEY, MAPS("jobs", message_spec_shape, SUBMIT_MAX));
 SHAPE(list_shape, BOOL("all"), INT_OPT("after", 0, INT64_MAX), INT_OPT("limit", 1, PAGE_MAX));
 SHAPE(show_shape, ID("job"));

@@ -17,18 +17,17 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/clock.h"
-#include "proto/config.h"
 #include "proto/log.h"
 #include "proto/messages.h"
 #include "submit/command.h"
 #include "submit/hook_facts.h"
 #include "submit/hooks.h"
 #include "submit/program.h"
+#include "submit/settings.h"
 #include "submit/talk.h"
 
 enum {
     LIMIT_S = 30,
-    LIMIT_MAX_S = 86400,
     LOOK_MS = 100,  /* for a broker, or for the end of another steward */
     PARK_MS = 5000, /* a LOG without news */
     ASK_MS = 2000,  /* whatever is asked once the owner has gone */
@@ -268,17 +267,6 @@ static int await_turn(struct steward *self)
     return fd;
 }
 
-static int64_t limit_ms(const struct paths *paths)
-{
-    CLEANUP(config_close) config_t *config = NULL;
-    CLEANUP(cleanup_free) char *text = NULL;
-    if (config_open(paths->config, &config, &text) != CONFIG_OK) {
-        log_error("%s", text ? text : "the configuration cannot be read");
-        return (int64_t)LIMIT_S * 1000;
-    }
-    return config_int(config, "hook-limit", LIMIT_S, 1, LIMIT_MAX_S) * 1000;
-}
-
 static void watch(const struct steward *self, int fd)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
@@ -312,7 +300,8 @@ int cmd_hooks(int argc, char **argv)
     }
     self.talk = talk;
     self.workers = json_object();
-    self.hooks = hooks_new(talk_paths(talk)->config, limit_ms(talk_paths(talk)));
+    self.hooks = hooks_new(talk_paths(talk)->config,
+                           settings_ms(talk_paths(talk), "hook-limit", LIMIT_S, 1));
     clock_rfc3339(clock_wall_ms(), self.since);
     watch(&self, PROGRAM_OWNER_FD);
     watch(&self, hooks_fd(self.hooks));

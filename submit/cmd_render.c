@@ -23,9 +23,11 @@
 #include "submit/supervise.h"
 #include "submit/target.h"
 #include "submit/term.h"
+#include "submit/vigil.h"
 
 enum {
     KEY_FROM = COMMAND_KEY_OWN,
+    KEY_WHEN_DONE,
     SHOW_MS = 250,
     PLAIN_MS = 10000,
     HELLO_MS = 2000,
@@ -36,6 +38,7 @@ struct arguments {
     struct options options;
     struct files files;
     const char *devices;
+    const char *when_done;
     bool json;
 };
 
@@ -66,6 +69,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (rc != 0) {
             argp_failure(state, COMMAND_USAGE, -rc, "--from %s", arg);
         }
+        return 0;
+    case KEY_WHEN_DONE:
+        command_check_text(state, "--when-done", arg);
+        arguments->when_done = arg;
         return 0;
     case COMMAND_KEY_JSON:
         arguments->json = true;
@@ -312,8 +319,12 @@ static int run_all(struct run *run, intake_t *intake, const json_t *devices)
     bool given = run->arguments->devices != NULL;
     steward_t *steward = steward_new(talk_paths(run->talk), "render", false);
     int status = supervise_start(run->supervise, devices, !given);
+    CLEANUP(vigil_destroy)
+    vigil_t *vigil = vigil_new(run->talk, run->supervise, run->arguments->when_done);
+    bool act = false;
     if (status == COMMAND_DONE) {
         status = render_jobs(run, intake);
+        act = supervise_level(run->supervise) == SUPERVISE_RUN && vigil_await(vigil);
     }
     enum supervise_level level = supervise_level(run->supervise);
     if (level < SUPERVISE_NOW) {
@@ -321,6 +332,9 @@ static int run_all(struct run *run, intake_t *intake, const json_t *devices)
     }
     supervise_stop(run->supervise);
     steward_end(&steward, run->talk, level == SUPERVISE_NOW);
+    if (act) {
+        vigil_act(vigil);
+    }
     if (level != SUPERVISE_RUN) {
         say_note("stopped; the same command goes on where it was");
         int number = supervise_signal(run->supervise);
@@ -372,6 +386,10 @@ int cmd_render(int argc, char **argv)
           "without: every GPU, or cpu where there is none",
           0 },
         { "from", KEY_FROM, "LIST", 0, "Read files from LIST too, one a line; - is standard input",
+          0 },
+        { "when-done", KEY_WHEN_DONE, "WHAT", 0,
+          "When nothing is left to render, after a minute's notice: suspend, poweroff, or a "
+          "command for the shell",
           0 },
         COMMAND_OPTION_JSON,
         { 0 },

@@ -51,6 +51,10 @@ struct supervise {
     size_t count;
     json_t *devices; /* owned; to be started when nobody else's workers are left */
     int64_t look_ms; /* when to look again at what others started */
+    void (*news)(void *arg, const json_t *hello);
+    void *news_arg;
+    void (*caught)(void *arg); /* what the next INT does, or NULL */
+    void *caught_arg;
 };
 
 static int64_t next_start_ms(const struct supervise *self)
@@ -93,6 +97,11 @@ static void read_signals(struct supervise *self)
 {
     struct signalfd_siginfo info;
     while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (self->caught && info.ssi_signo == SIGINT) {
+            self->caught(self->caught_arg);
+            self->caught = NULL;
+            continue;
+        }
         self->first_signal = self->first_signal ? self->first_signal : (int)info.ssi_signo;
         raise_level(self, self->level == SUPERVISE_RUN ? SUPERVISE_SOFT : SUPERVISE_NOW);
     }
@@ -269,6 +278,9 @@ static void complete(struct supervise *self)
     if (self->devices && (!self->only_if_none || msg_int_or(hello, "workers", 0) == 0)) {
         start_workers(self);
     }
+    if (self->news) {
+        self->news(self->news_arg, hello);
+    }
 }
 
 static json_t *attend_request(const struct supervise *self)
@@ -290,6 +302,26 @@ static void say_here(struct supervise *self)
             raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
         }
     }
+}
+
+void supervise_notice(supervise_t *self, const char *text)
+{
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    json_t *request = attend_request(self);
+    msg_set_str(request, "notice", text);
+    (void)talk_ask(self->talk, request, LEAVE_MS, &answer); /* our own words say it, too */
+}
+
+void supervise_set_news(supervise_t *self, void (*news)(void *arg, const json_t *hello), void *arg)
+{
+    self->news = news;
+    self->news_arg = arg;
+}
+
+void supervise_catch(supervise_t *self, void (*caught)(void *arg), void *arg)
+{
+    self->caught = caught;
+    self->caught_arg = arg;
 }
 
 /* About once a second, in the waits of the talk. */

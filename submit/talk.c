@@ -248,20 +248,12 @@ int talk_list(talk_t *self, bool all, json_t **jobs)
 
 int talk_work_left(talk_t *self, size_t *count)
 {
-    static const char *const states[] = { "queued", "inspecting", "active" };
-    CLEANUP(cleanup_json) json_t *jobs = NULL;
-    int rc = talk_list(self, false, &jobs);
-    if (rc != CLIENT_OK) {
-        return rc;
+    CLEANUP(cleanup_json) json_t *hello = NULL;
+    int rc = talk_hello(self, -1, &hello);
+    if (rc == CLIENT_OK) {
+        *count = (size_t)msg_int_or(hello, "work", 0);
     }
-    *count = 0;
-    for (size_t i = 0; i < json_array_size(jobs); i++) {
-        const char *state = objects_str(json_array_get(jobs, i), "state");
-        for (size_t s = 0; s < sizeof states / sizeof *states; s++) {
-            *count += strcmp(state, states[s]) == 0;
-        }
-    }
-    return CLIENT_OK;
+    return rc;
 }
 
 int talk_workers(talk_t *self, json_t **workers)

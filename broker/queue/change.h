@@ -44,6 +44,7 @@ enum event_word {
     EVENT_BROKER_STOPPED,
     EVENT_FARM_STARTED,
     EVENT_FARM_STOPPED,
+    EVENT_FARM_NOTICE, /* what it is about to do with the machine */
     EVENT_WORKER_STARTED,
     EVENT_WORKER_STOPPED,
     EVENT_WORKER_LOST,

@@ -10,6 +10,7 @@ enum { HELD_SHOWN = 16 };
 void queue_stats(const queue_t *self, struct queue_stats *out)
 {
     *out = (struct queue_stats){
+        .last_job = self->next_job - 1,
         .workers = (int64_t)self->session_count,
         .inspectors = (int64_t)self->inspector_count,
         .claims = (int64_t)self->claims.count,
@@ -18,7 +19,10 @@ void queue_stats(const queue_t *self, struct queue_stats *out)
     };
     for (size_t i = 0; i < self->all.count; i++) {
         const struct job *job = self->all.items[i];
-        out->jobs += !job->row.removing && !job_state_ended(job->row.state);
+        enum job_state state = job->row.state;
+        out->jobs += !job->row.removing && !job_state_ended(state);
+        out->work += !job->row.removing &&
+                     (state == JOB_QUEUED || state == JOB_INSPECTING || state == JOB_ACTIVE);
     }
 }
 

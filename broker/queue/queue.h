@@ -240,6 +240,8 @@ void queue_drain_all(queue_t *self, struct queue_now now, enum drain_order drain
 
 struct queue_stats {
     int64_t jobs;       /* not ended */
+    int64_t work;       /* of these go on without a person: queued, inspecting, active */
+    int64_t last_job;   /* the newest number given, 0 = none */
     int64_t workers;    /* live sessions with a device */
     int64_t inspectors; /* live sessions without */
     int64_t claims;     /* live, all kinds */

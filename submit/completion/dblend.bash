@@ -32,6 +32,7 @@ _dblend_option_value()
 {
     case $1 in
     --order) COMPREPLY=($(compgen -W 'first last middle every:' -- "$2")) ;;
+    --when-done) COMPREPLY=($(compgen -W 'suspend poweroff' -- "$2")) ;;
     --unbaked) COMPREPLY=($(compgen -W 'order refuse allow' -- "$2")) ;;
     -E | --engine)
         COMPREPLY=($(compgen -W 'CYCLES BLENDER_EEVEE BLENDER_WORKBENCH' -- "$2"))
@@ -99,8 +100,8 @@ _dblend()
     fi
     _dblend_option_value "$previous" "$current" "$command" && return
     case $command in
-    render) options="--devices --from --json $job" ;;
-    farm) options='--devices --detach' ;;
+    render) options="--devices --when-done --from --json $job" ;;
+    farm) options='--devices --when-done --detach' ;;
     add) options="--from --no-wait --quiet --json $job" ;;
     list) options='--all --quiet --json' ;;
     show) options='--frames --json' ;;
