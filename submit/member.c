@@ -18,6 +18,7 @@ enum {
     EXIT_UNUSABLE = 2,    /* usage: the same command would fail again */
     EXIT_BROKER_HELD = 3, /* another broker has the ledger */
     EXIT_DEVICE_HELD = 4, /* another worker has the device */
+    EXIT_DEVICE_GONE = 5, /* a card is not there or does not work, now */
     HEALTHY_MS = 60000,   /* who ran so long did not die at the start */
     SPAWN_PAUSE_MS = 60000,
 };
@@ -96,11 +97,14 @@ bool member_start(struct member *self)
     return true;
 }
 
-static void tell_held(struct member *self, const char *words)
+/* Once, however often it is tried. */
+static void tell_held(struct member *self, int code, const char *words)
 {
+    bool held = code == EXIT_DEVICE_HELD;
+    const char *why = held ? "another worker has this device" : "its card cannot be used";
     if (!self->told_held) {
-        say_error("%s: %s; tried again until it is free", title(self),
-                  words ? words : "another worker has this device");
+        say_error("%s: %s; tried again until it %s", title(self), words ? words : why,
+                  held ? "is free" : "works");
         self->told_held = true;
     }
 }
@@ -124,8 +128,9 @@ static enum member_end mourn(struct member *self, const struct child_end *end)
     self->deaths = healthy ? 1 : self->deaths + 1;
     self->pause_ms = member_pause_ms(self->deaths);
     self->start_at_ms = clock_mono_ms() + self->pause_ms;
-    if (by_itself && end->code == EXIT_DEVICE_HELD && self->kind == MEMBER_WORKER) {
-        tell_held(self, words);
+    bool waits = end->code == EXIT_DEVICE_HELD || end->code == EXIT_DEVICE_GONE;
+    if (by_itself && waits && self->kind == MEMBER_WORKER) {
+        tell_held(self, end->code, words);
     } else if (!by_itself || end->code != EXIT_BROKER_HELD || self->kind != MEMBER_BROKER) {
         char how[64];
         child_end_text(end, how, sizeof how);

@@ -303,7 +303,7 @@ static int expand_gpus(hwloc_topology_t topology, const cards_t *cards, bool wit
     if (count == 0) {
         *error_text = device_gpu_none(cards);
     }
-    return count > 0 ? 0 : DEVICE_REFUSED;
+    return count > 0 ? 0 : DEVICE_ABSENT;
 }
 
 static int expand_one(hwloc_topology_t topology, const cards_t *cards,

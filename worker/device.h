@@ -35,7 +35,9 @@ struct device {
 
 enum device_outcome {
     DEVICE_OK,
-    DEVICE_REFUSED, /* *error_text says why; the caller frees it */
+    /* *error_text says why; the caller frees it */
+    DEVICE_REFUSED, /* it can never be */
+    DEVICE_ABSENT,  /* a card that is not there or cannot be used now: later it may be */
 };
 
 /* The machine as this process may use it. Owned by the caller: hwloc_topology_destroy. */

@@ -49,21 +49,21 @@ char *device_gpu_none(const cards_t *cards)
                         count > 1 ? "; `dblend devices' tells of the others" : "");
 }
 
-/* NULL and *error_text, when it cannot be. */
-static const struct card *by_number(const cards_t *cards, int number, char **error_text)
+static int by_number(const cards_t *cards, int number, const struct card **out, char **error_text)
 {
     size_t count = count_of(cards);
     if (count == 0) {
         CLEANUP(cleanup_free) char *none = device_gpu_none(cards);
         *error_text = alloc_format("gpu:%d: %s", number, none);
-        return NULL;
+        return DEVICE_ABSENT;
     }
     if ((size_t)number >= count) {
         *error_text =
             alloc_format("gpu:%d: the last is gpu:%zu; see `dblend devices'", number, count - 1);
-        return NULL;
+        return DEVICE_ABSENT;
     }
-    return cards_at(cards, (size_t)number);
+    *out = cards_at(cards, (size_t)number);
+    return 0;
 }
 
 static bool has_name(const struct card *card, const char *name)
@@ -78,7 +78,8 @@ static bool has_name(const struct card *card, const char *name)
 }
 
 /* By address, UUID or the beginning of a UUID, as CUDA takes it. */
-static const struct card *by_name(const cards_t *cards, const char *name, char **error_text)
+static int by_name(const cards_t *cards, const char *name, const struct card **out,
+                   char **error_text)
 {
     const struct card *found = NULL;
     for (size_t i = 0; i < count_of(cards); i++) {
@@ -88,17 +89,20 @@ static const struct card *by_name(const cards_t *cards, const char *name, char *
         }
         if (found) {
             *error_text = alloc_format("%s: that is %s as well as %s", name, found->id, card->id);
-            return NULL;
+            return DEVICE_REFUSED;
         }
         found = card;
     }
     if (!found) {
         *error_text = alloc_format("%s: there is no such GPU; see `dblend devices'", name);
-    } else if (found->mig && strncmp(name, "pci:", 4) == 0) {
-        *error_text = alloc_format("%s is in MIG mode: name its instance, %s", name, found->id);
-        found = NULL;
+        return DEVICE_ABSENT;
     }
-    return found;
+    if (found->mig && strncmp(name, "pci:", 4) == 0) {
+        *error_text = alloc_format("%s is in MIG mode: name its instance, %s", name, found->id);
+        return DEVICE_REFUSED;
+    }
+    *out = found;
+    return 0;
 }
 
 struct members {
@@ -108,12 +112,9 @@ struct members {
 
 static int add(struct members *self, const struct card *card, char **error_text)
 {
-    if (!card) {
-        return DEVICE_REFUSED;
-    }
     if (card->fault) {
         *error_text = alloc_format("%s (%s) cannot be used: %s", card->id, card->name, card->fault);
-        return DEVICE_REFUSED;
+        return DEVICE_ABSENT;
     }
     for (size_t i = 0; i < self->count; i++) {
         if (self->list[i] == card) {
@@ -128,15 +129,16 @@ static int add(struct members *self, const struct card *card, char **error_text)
 static int add_all(struct members *self, const cards_t *cards, const struct device_spec *spec,
                    char **error_text)
 {
-    int rc = 0;
+    const struct card *card = NULL;
     int32_t number = 0;
-    for (int64_t rank = 0;
-         rc == 0 && spec->form == DEVICE_NUMBERS && ranges_at(&spec->numbers, rank, &number);
-         rank++) {
-        rc = add(self, by_number(cards, number, error_text), error_text);
-    }
-    for (size_t i = 0; rc == 0 && spec->form == DEVICE_NAMES && spec->names[i]; i++) {
-        rc = add(self, by_name(cards, spec->names[i], error_text), error_text);
+    bool numbers = spec->form == DEVICE_NUMBERS;
+    int rc = 0;
+    for (int64_t i = 0;
+         rc == 0 && (numbers ? ranges_at(&spec->numbers, i, &number) : spec->names[i] != NULL);
+         i++) {
+        rc = numbers ? by_number(cards, number, &card, error_text)
+                     : by_name(cards, spec->names[i], &card, error_text);
+        rc = rc ? rc : add(self, card, error_text);
     }
     return rc;
 }
@@ -146,7 +148,7 @@ static int add_only(struct members *self, const cards_t *cards, char **error_tex
 {
     size_t count = 0;
     const struct card **all = device_gpu_all(cards, &count);
-    int rc = DEVICE_REFUSED;
+    int rc = count == 0 ? DEVICE_ABSENT : DEVICE_REFUSED;
     if (count == 1) {
         rc = add(self, all[0], error_text);
     } else if (count == 0) {

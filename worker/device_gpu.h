@@ -11,7 +11,7 @@
  * such is, those inside the processor. An array of *count, the caller's. */
 const struct card **device_gpu_all(const cards_t *cards, size_t *count);
 
-/* The one device that spec names; out is filled in, or DEVICE_REFUSED. */
+/* The one device that spec names; out is filled in, or DEVICE_REFUSED, DEVICE_ABSENT. */
 int device_gpu_find(hwloc_topology_t topology, const cards_t *cards, const struct device_spec *spec,
                     struct device *out, char **error_text);
 

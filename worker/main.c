@@ -24,7 +24,7 @@
 #include "worker/program.h"
 #include "worker/scratch.h"
 
-enum { EXIT_USAGE = 2, EXIT_HELD = 4, PYTHONS = 3 };
+enum { EXIT_USAGE = 2, EXIT_HELD = 4, EXIT_ABSENT = 5, PYTHONS = 3 };
 
 enum { EXIT_STOPPED = -1 }; /* told to leave before it began: never an exit status */
 
@@ -220,7 +220,7 @@ static int take_device(struct holdings *self, const struct options *options)
     if (rc != 0) {
         log_error("--device %s: %s", options->device ? options->device : "",
                   error_text ? error_text : strerror(-rc));
-        return rc > 0 ? EXIT_USAGE : EXIT_FAILURE;
+        return rc == DEVICE_ABSENT ? EXIT_ABSENT : rc > 0 ? EXIT_USAGE : EXIT_FAILURE;
     }
     if (self->device.card_count > 0 &&
         cycles_types(&self->device, &options->device_types).count == 0) {

@@ -152,7 +152,7 @@ void options_parse(int argc, char **argv, struct options *out)
             "Render frames for a broker, on one device, in one warm Blender.\v"
             "TERM: finish what renders, then leave. A second TERM: give it back at once. "
             "Exit status: 0 it left in order, 1 a fault, 2 usage, 4 another worker holds the "
-            "device.",
+            "device, 5 a card is not there or does not work.",
     };
     argp_program_version = "dblend-worker " DBLEND_VERSION;
     argp_err_exit_status = 2;

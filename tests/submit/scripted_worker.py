@@ -4,7 +4,7 @@ Words in the name of the .blend say what happens: `held` asks about pictures, `n
 inspection, `warn` has a warning, `movie` a movie path, `bad2` fails at frame 2, `slow` waits
 before each frame until a file `go` lies beside the .blend, `full` has a full disk, `picky` fails
 at once on the device cpu:0. Words in the file DBLEND_HOME/script:
-`die` ends a worker with 1 at its start, `busy` with 4, `one` an inspector with 4. While DBLEND_HOME/hold is there no sweep
+`die` ends a worker with 1 at its start, `busy` with 4, `gone` with 5, `one` an inspector with 4. While DBLEND_HOME/hold is there no sweep
 comes to its end; `held` beside it says that one was begun.
 """
 
@@ -327,7 +327,10 @@ def main():
     if words.device != "none" and "busy" in script:
         print("2026-01-01T00:00:00.000Z dblend-worker error pid 7 has it", file=sys.stderr)
         return 4
-    if words.device == "none" and "one" in script:
+    if words.device != "none" and "gone" in script:
+        print("2026-01-01T00:00:00.000Z dblend-worker error GPU is lost", file=sys.stderr)
+        return 5
+    if words.device == "none" and "one" in script.split():
         return 4
     return Worker(words.device, words.owner_fd).run()
 

@@ -329,6 +329,16 @@ def test_samples_follow_the_card(probed):
     assert (now["rc"], now["temperature"], now["used"], now["load"]) == (0, -1, -1, -1)
 
 
+@pytest.mark.parametrize("device, status, words", [
+    ("gpu:1", 5, "cannot be used: the driver does not answer for it"),
+    ("pci:0000:99:00.0", 5, "there is no such GPU"),
+    ("gpu:0+0+", 2, "needs GPU numbers"),
+])
+def test_a_worker_says_whether_its_card_may_come_back(machine, device, status, words):
+    ended, _, said = machine("one-broken").worker("--device", device)
+    assert ended == status and words in said
+
+
 def test_an_old_driver_has_samples_too(probed):
     assert probed("hot", (None, "library", "old")).ask("sample 0")["temperature"] == 91
 
