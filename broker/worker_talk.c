@@ -4,6 +4,7 @@
 
 #include "broker/sweep_talk.h"
 #include "proto/cleanup.h"
+#include "proto/device_types.h"
 #include "proto/frame_name.h"
 #include "proto/messages.h"
 
@@ -28,6 +29,16 @@ static int read_kinds(const json_t *body, struct queue_ready *out)
         }
     }
     return WORKER_TALK_OK;
+}
+
+static void read_ways(const json_t *body, struct queue_ready *out)
+{
+    size_t index = 0;
+    json_t *word = NULL;
+    json_array_foreach(msg_array_or_null(body, "device_types"), index, word)
+    {
+        out->ways |= device_types_bit(json_string_value(word)); /* a later one is none to us */
+    }
 }
 
 static void read_blenders(const json_t *body, struct queue_ready *out)
@@ -74,6 +85,7 @@ int worker_talk_ready(const json_t *body, struct queue_ready *out)
         return WORKER_TALK_MALFORMED;
     }
     read_blenders(body, out);
+    read_ways(body, out);
     read_claims(body, "holding", out);
     read_claims(body, "reports", out);
     return read_kinds(body, out);

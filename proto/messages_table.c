@@ -201,6 +201,8 @@ static const struct message_field options_fields[] = {
     BOOL_OPT("strict"),
     BOOL_OPT("allow_missing"),
     BOOL_OPT("mix"),
+    BOOL_OPT("allow_cpu"),
+    FIELD_OPT("device_type", FIELD_DEVICE_TYPES, 0),
     BOOL_OPT("again"),
     FIELD_OPT("order", FIELD_ORDER, 0),
     INT_OPT("attempts", 1, 1000),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "broker/queue/state.h"
+#include "broker/queue/ways.h"
 #include "proto/alloc.h"
 
 enum { HELD_SHOWN = 16 };
@@ -128,6 +129,9 @@ static json_t *why_waits(queue_t *self, struct queue_now now, struct job *job)
         return why_nobody(self, now, job);
     }
     int32_t version = job->target_bound ? job->row.bound_blender : job->file_version;
+    if (strcmp(job->why_code, ways_code(job)) == 0) {
+        return make_why(job, job->why_code, ways_text(job), ways_hint(job));
+    }
     if (strcmp(job->why_code, "denoiser-missing") == 0) {
         return make_why(job, job->why_code,
                         alloc_format("it denoises, and no Blender of the workers here can"),

@@ -129,6 +129,7 @@ struct class
 {
     enum device_kind device_kind;
     int64_t memory_bytes; /* of its smallest card; 0 = not known */
+    unsigned ways;        /* device_types_bit of what its cards can; 0 = not known */
     bool kinds[CLAIM_KINDS];
     int32_t versions[QUEUE_BLENDERS]; /* 304 for 3.4, each once */
     bool denoiser[QUEUE_BLENDERS];
@@ -152,6 +153,8 @@ struct job {
     int32_t attempts_max;
     struct order order;
     bool overwrite, mix, allow_cpu, strict, ordered, denoise;
+    bool by_cycles, cpu_only;        /* its engine; Open Shading Language */
+    unsigned ways;                   /* device_types_bit of those that are wanted; 0 = any */
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
     char *output;                    /* for people */

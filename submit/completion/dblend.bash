@@ -87,7 +87,7 @@ _dblend()
         --output --unbaked'
     local job="$answers --frames --scene --name --priority --order --again --render-folder
         --placeholder-timeout --samples --percentage --format --no-denoise --strict --attempts
-        --stall --max-frame-time --min-frame-time --mix"
+        --stall --max-frame-time --min-frame-time --mix --device-type --allow-cpu"
     local options=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then

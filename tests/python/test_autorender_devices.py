@@ -259,6 +259,19 @@ def test_blender_after_opening_for_a_card_that_is_not_there(scenes):
     assert told["devices"] == ["CPU", "CPU"] and told["report"]["warnings"]
 
 
+def test_inspection_says_what_fits_cpus_only(warm, scenes):
+    answer = warm.inspect(scenes / "shading_language.blend")
+    assert answer["found"]["engine_cpu_only"] is True
+    warning, = [one for one in answer["warnings"] if one["code"] == "cpu-only"]
+    assert "Open Shading Language" in warning["text"] and "--allow-cpu" in warning["hint"]
+    answer = warm.inspect(scenes / "says_gpu.blend")
+    assert answer["found"]["engine_cpu_only"] is False
+    assert "cpu-only" not in [one["code"] for one in answer["warnings"]]
+    job = warm.open(scenes / "shading_language.blend")
+    answer = warm.ask(do="open", job=job, device=gpu("0000:65:00.0"))
+    assert answer["code"] == "cpu-only" and answer["fatal"]
+
+
 def test_a_file_that_says_gpu_renders_on_a_cpu_worker(warm, scenes, tmp_path):
     plain = plain_blender(scenes / "says_cpu.blend", [2, 5], tmp_path / "plain")
     for scene_file in ("says_gpu", "says_cpu"):

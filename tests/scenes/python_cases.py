@@ -265,6 +265,13 @@ def says_gpu(scene):
 
 
 @case
+def shading_language(scene):
+    """Cycles with Open Shading Language, in the scene that the compositor pulls in."""
+    says_gpu(scene)
+    bpy.data.scenes["Other"].cycles.shading_system = True
+
+
+@case
 def says_cpu(scene):
     """The same, but the file wants the CPU."""
     says_gpu(scene)

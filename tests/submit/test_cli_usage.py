@@ -15,7 +15,8 @@ OPTIONS = ["--frames", "--output", "--render-folder", "--scene", "--engine", "--
            "--percentage", "--format", "--no-denoise", "--priority", "--overwrite",
            "--trust-scripts", "--order", "--attempts", "--placeholder-timeout", "--keep",
            "--stall", "--max-frame-time",
-           "--min-frame-time", "--strict", "--allow-missing", "--no-scripts", "--unbaked", "--mix", "--name"]
+           "--min-frame-time", "--strict", "--allow-missing", "--no-scripts", "--unbaked", "--mix",
+           "--device-type", "--allow-cpu", "--name"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

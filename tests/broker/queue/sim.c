@@ -446,6 +446,7 @@ void sim_ready(struct sim *self, struct sim_worker *worker)
         .device_kind = worker->kind,
         .device_name = worker->device_name,
         .memory_bytes = worker->memory_bytes,
+        .ways = worker->ways,
         .job = worker->job,
     };
     int64_t replaced;

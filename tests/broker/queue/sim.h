@@ -37,6 +37,7 @@ struct sim_worker {
     struct queue_rest_reason rest;
     const char *device_name;      /* for people, or NULL */
     int64_t memory_bytes;         /* of a card; 0: it does not say */
+    unsigned ways;                /* device_types_bit of its cards; likewise */
     struct queue_process process; /* said in READY */
     struct queue_process written; /* as the ledger has it; start 0: it has none */
     int64_t session, seq, seen, job;
