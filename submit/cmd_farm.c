@@ -14,6 +14,7 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "submit/command.h"
+#include "submit/devices.h"
 #include "submit/lock.h"
 #include "submit/program.h"
 #include "submit/say.h"
@@ -22,11 +23,12 @@
 #include "submit/talk.h"
 #include "submit/vigil.h"
 
-enum { KEY_DETACH = COMMAND_KEY_OWN, KEY_WHEN_DONE };
+enum { KEY_DETACH = COMMAND_KEY_OWN, KEY_WHEN_DONE, KEY_LOW_IMPACT };
 
 struct arguments {
     const char *devices;
     const char *when_done;
+    bool low_impact;
     bool detach;
 };
 
@@ -39,6 +41,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_DETACH:
         arguments->detach = true;
+        return 0;
+    case KEY_LOW_IMPACT:
+        arguments->low_impact = true;
         return 0;
     case KEY_WHEN_DONE:
         command_check_text(state, "--when-done", arg);
@@ -180,6 +185,8 @@ int cmd_farm(int argc, char **argv)
           "One worker on each: cpu, cpu/2, cpu:0-3, gpu, gpu:0,2; "
           "without: every GPU, or cpu where there is none",
           0 },
+        { "low-impact", KEY_LOW_IMPACT, NULL, 0,
+          "Leave out GPUs with a display; without a GPU use half of the cores", 0 },
         { "when-done", KEY_WHEN_DONE, "WHAT", 0,
           "When nothing is left to render, after a minute's notice: suspend, poweroff, or a "
           "command for the shell",
@@ -197,7 +204,7 @@ int cmd_farm(int argc, char **argv)
     struct arguments arguments = { 0 };
     struct plan plan = { 0 };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    int status = program_devices(arguments.devices, &plan.devices);
+    int status = devices_choose(arguments.devices, arguments.low_impact, &plan.devices);
     if (status != COMMAND_DONE) {
         return status;
     }

@@ -10,6 +10,7 @@
 #include "proto/clock.h"
 #include "proto/messages.h"
 #include "submit/command.h"
+#include "submit/devices.h"
 #include "submit/files.h"
 #include "submit/intake.h"
 #include "submit/objects.h"
@@ -28,6 +29,7 @@
 enum {
     KEY_FROM = COMMAND_KEY_OWN,
     KEY_WHEN_DONE,
+    KEY_LOW_IMPACT,
     SHOW_MS = 250,
     PLAIN_MS = 10000,
     HELLO_MS = 2000,
@@ -39,6 +41,7 @@ struct arguments {
     struct files files;
     const char *devices;
     const char *when_done;
+    bool low_impact;
     bool json;
 };
 
@@ -47,6 +50,7 @@ struct run {
     const struct arguments *arguments;
     talk_t *talk;
     supervise_t *supervise;
+    json_t *groupable; /* devices that wait until it is known how many frames there are, or NULL */
     progress_t *progress;
     json_t *numbers; /* of the jobs that are rendered, owned */
     json_t *jobs;    /* their last state, owned */
@@ -69,6 +73,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (rc != 0) {
             argp_failure(state, COMMAND_USAGE, -rc, "--from %s", arg);
         }
+        return 0;
+    case KEY_LOW_IMPACT:
+        arguments->low_impact = true;
         return 0;
     case KEY_WHEN_DONE:
         command_check_text(state, "--when-done", arg);
@@ -273,6 +280,36 @@ static int summarise(struct run *run)
     return status;
 }
 
+/* Frames that are still to be rendered. */
+static int64_t frames_left(const struct run *run)
+{
+    int64_t left = 0;
+    for (size_t i = 0; i < json_array_size(run->numbers); i++) {
+        CLEANUP(cleanup_json) json_t *job = NULL;
+        int64_t number = json_integer_value(json_array_get(run->numbers, i));
+        if (talk_job(run->talk, number, &job, NULL) == CLIENT_OK) {
+            int64_t waiting = objects_frames(job, "waiting");
+            int64_t claimed = objects_frames(job, "claimed");
+            left += (waiting > 0 ? waiting : 0) + (claimed > 0 ? claimed : 0);
+        }
+    }
+    return left;
+}
+
+/* Fewer frames than cards, a still perhaps: several cards render a frame together. */
+static void start_groups(struct run *run)
+{
+    if (!run->groupable) {
+        return;
+    }
+    CLEANUP(cleanup_json) json_t *groups = devices_group(run->groupable, frames_left(run));
+    size_t size = json_array_size(run->groupable) / json_array_size(groups);
+    if (size > 1) {
+        say_note("fewer frames than cards: groups of %zu", size);
+    }
+    supervise_release_workers(run->supervise, groups);
+}
+
 /* Everything between the start of the farm and its end; the exit status. */
 static int render_jobs(struct run *run, intake_t *intake)
 {
@@ -282,6 +319,7 @@ static int render_jobs(struct run *run, intake_t *intake)
         return COMMAND_FAILED;
     }
     run->warned = json_object();
+    start_groups(run);
     talk_tell_pause(run->talk);
     run->progress = progress_new(PLAIN_MS);
     bool finished = supervise_level(run->supervise) == SUPERVISE_RUN && watch_jobs(run);
@@ -317,6 +355,10 @@ static void tell_others(const struct run *run)
 static int run_all(struct run *run, intake_t *intake, const json_t *devices)
 {
     bool given = run->arguments->devices != NULL;
+    if (!given && devices_can_group(devices)) {
+        run->groupable = json_deep_copy(devices);
+        supervise_hold_workers(run->supervise);
+    }
     steward_t *steward = steward_new(talk_paths(run->talk), "render", false);
     int status = supervise_start(run->supervise, devices, !given);
     CLEANUP(vigil_destroy)
@@ -358,7 +400,7 @@ static int render(const struct arguments *arguments)
         intake_tell(intake);
         return COMMAND_FAILED;
     }
-    int status = program_devices(arguments->devices, &devices);
+    int status = devices_choose(arguments->devices, arguments->low_impact, &devices);
     if (status != COMMAND_DONE) {
         return status;
     }
@@ -375,6 +417,7 @@ static int render(const struct arguments *arguments)
     json_decref(run.numbers);
     json_decref(run.jobs);
     json_decref(run.warned);
+    json_decref(run.groupable);
     return status;
 }
 
@@ -387,6 +430,8 @@ int cmd_render(int argc, char **argv)
           0 },
         { "from", KEY_FROM, "LIST", 0, "Read files from LIST too, one a line; - is standard input",
           0 },
+        { "low-impact", KEY_LOW_IMPACT, NULL, 0,
+          "Leave out GPUs with a display; without a GPU use half of the cores", 0 },
         { "when-done", KEY_WHEN_DONE, "WHAT", 0,
           "When nothing is left to render, after a minute's notice: suspend, poweroff, or a "
           "command for the shell",

@@ -47,6 +47,7 @@ struct supervise {
     bool started;  /* all that is to run has been started once */
     bool stopping; /* ends are expected: nothing is started again */
     bool only_if_none;
+    bool held;               /* no workers yet */
     struct member **members; /* owned; broker and inspector are the first two */
     size_t count;
     json_t *devices; /* owned; to be started when nobody else's workers are left */
@@ -275,7 +276,8 @@ static void complete(struct supervise *self)
     if (msg_int_or(hello, "inspectors", 0) == 0) {
         start_now(self, self->members[1]);
     }
-    if (self->devices && (!self->only_if_none || msg_int_or(hello, "workers", 0) == 0)) {
+    if (self->devices && !self->held &&
+        (!self->only_if_none || msg_int_or(hello, "workers", 0) == 0)) {
         start_workers(self);
     }
     if (self->news) {
@@ -301,6 +303,21 @@ static void say_here(struct supervise *self)
             self->ordered = true;
             raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
         }
+    }
+}
+
+void supervise_hold_workers(supervise_t *self)
+{
+    self->held = true;
+}
+
+void supervise_release_workers(supervise_t *self, const json_t *devices)
+{
+    self->held = false;
+    if (self->devices) {
+        json_decref(self->devices);
+        self->devices = json_deep_copy(devices);
+        complete(self);
     }
 }
 

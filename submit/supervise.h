@@ -45,6 +45,10 @@ void supervise_destroy(supervise_t **self_p);
  */
 int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none);
 
+/* supervise_start is to start no workers yet: supervise_release_workers does, on these devices. */
+void supervise_hold_workers(supervise_t *self);
+void supervise_release_workers(supervise_t *self, const json_t *devices);
+
 /* news: called every two seconds with the broker's HELLO; NULL: nobody any more. */
 void supervise_set_news(supervise_t *self, void (*news)(void *arg, const json_t *hello), void *arg);
 

@@ -100,8 +100,8 @@ _dblend()
     fi
     _dblend_option_value "$previous" "$current" "$command" && return
     case $command in
-    render) options="--devices --when-done --from --json $job" ;;
-    farm) options='--devices --when-done --detach' ;;
+    render) options="--devices --low-impact --when-done --from --json $job" ;;
+    farm) options='--devices --low-impact --when-done --detach' ;;
     add) options="--from --no-wait --quiet --json $job" ;;
     list) options='--all --quiet --json' ;;
     show) options='--frames --json' ;;
