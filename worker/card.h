@@ -63,7 +63,7 @@ struct card_sample {
 struct card_process {
     int pid;
     int64_t bytes; /* -1: not known */
-    bool graphics; /* draws; else it computes. One that does both is there twice. */
+    bool graphics; /* NVIDIA: draws; else it computes. One that does both is there twice. */
 };
 
 /* All of them, in the order of their PCI addresses, then of their UUIDs: `gpu:0` is the first. A
@@ -86,7 +86,7 @@ const char *cards_trouble(const cards_t *self);
 int cards_sample(cards_t *self, size_t index, struct card_sample *out);
 
 /* Who uses it, at most max of them; *count is how many were written. A process that cannot be told
- * is not there. Errors as above. */
+ * is not there; of AMD's and Intel's cards it is a hint only (worker/drm). Errors as above. */
 int cards_processes(cards_t *self, size_t index, struct card_process *out, size_t max,
                     size_t *count);
 

@@ -10,6 +10,7 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "worker/card_parts.h"
+#include "worker/drm.h"
 
 enum { TILES_MAX = 8, PERCENT_MAX = 100, MILLI = 1000 };
 
@@ -138,9 +139,9 @@ int card_sample_kernel(const struct card_entry *entry, struct card_sample *out)
 int card_processes_kernel(const struct card_entry *entry, struct card_process *out, size_t max,
                           size_t *count)
 {
-    (void)entry;
-    (void)out;
-    (void)max;
-    *count = 0;
-    return -ENOTSUP;
+    if (!sysfs_is_there(&entry->pci)) {
+        return -ENODEV;
+    }
+    drm_processes(entry->card.pci, out, max, count);
+    return 0;
 }
