@@ -22,13 +22,15 @@
 #include "submit/supervise.h"
 #include "submit/talk.h"
 #include "submit/vigil.h"
+#include "submit/windows.h"
 
-enum { KEY_DETACH = COMMAND_KEY_OWN, KEY_WHEN_DONE, KEY_LOW_IMPACT };
+enum { KEY_DETACH = COMMAND_KEY_OWN, KEY_WHEN_DONE, KEY_LOW_IMPACT, KEY_WINDOWS };
 
 struct arguments {
     const char *devices;
     const char *when_done;
     bool low_impact;
+    bool windows;
     bool detach;
 };
 
@@ -44,6 +46,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_LOW_IMPACT:
         arguments->low_impact = true;
+        return 0;
+    case KEY_WINDOWS:
+        arguments->windows = true;
         return 0;
     case KEY_WHEN_DONE:
         command_check_text(state, "--when-done", arg);
@@ -68,6 +73,7 @@ static void tell_stopping(enum supervise_level level)
 struct plan {
     json_t *devices;
     const char *when_done;
+    bool windows;
 };
 
 /* Between start and stop; ready: told with one byte once all is at work, or -1. */
@@ -90,12 +96,15 @@ static void work(talk_t *talk, supervise_t *supervise, const struct plan *plan, 
 /* Stay until stopped; the exit status. */
 static int stay(talk_t *talk, const struct plan *plan, int ready)
 {
-    CLEANUP(supervise_destroy) supervise_t *supervise = supervise_new(talk, "farm", true);
+    CLEANUP(supervise_destroy) supervise_t *supervise = supervise_new(talk, "farm", !plan->windows);
     if (!supervise) {
         return COMMAND_FAILED;
     }
     steward_t *steward = steward_new(talk_paths(talk), "farm", true);
     int status = supervise_start(supervise, plan->devices, false);
+    if (status == COMMAND_DONE && plan->windows) {
+        status = windows_open(talk_paths(talk), plan->devices);
+    }
     if (status == COMMAND_DONE) {
         work(talk, supervise, plan, ready);
     }
@@ -187,6 +196,8 @@ int cmd_farm(int argc, char **argv)
           0 },
         { "low-impact", KEY_LOW_IMPACT, NULL, 0,
           "Leave out GPUs with a display; without a GPU use half of the cores", 0 },
+        { "windows", KEY_WINDOWS, NULL, 0,
+          "Show what each worker says in a pane of tmux, or a terminal, of its own", 0 },
         { "when-done", KEY_WHEN_DONE, "WHAT", 0,
           "When nothing is left to render, after a minute's notice: suspend, poweroff, or a "
           "command for the shell",
@@ -209,6 +220,7 @@ int cmd_farm(int argc, char **argv)
         return status;
     }
     plan.when_done = arguments.when_done;
+    plan.windows = arguments.windows;
     status = arguments.detach ? detach_farm(&plan) : run_farm(&plan);
     json_decref(plan.devices);
     return status;

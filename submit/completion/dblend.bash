@@ -101,7 +101,7 @@ _dblend()
     _dblend_option_value "$previous" "$current" "$command" && return
     case $command in
     render) options="--devices --low-impact --when-done --from --json $job" ;;
-    farm) options='--devices --low-impact --when-done --detach' ;;
+    farm) options='--devices --low-impact --windows --when-done --detach' ;;
     add) options="--from --no-wait --quiet --json $job" ;;
     list) options='--all --quiet --json' ;;
     show) options='--frames --json' ;;
