@@ -36,6 +36,9 @@ set to it, whatever the file says. USED is {"cycles":true,"type":"OPTIX","warnin
 "used":[{"id","name","type","pci"}]}, what Cycles will take by its own lists; `cycles` is false when
 no scene that is rendered uses it. Errors: device-mismatch, device-type, cpu-only.
 
+`open` may also have "fresh":true: this is the attempt after one that ran out of memory, and nothing
+is kept from frame to frame.
+
 Runs in Blender 2.93 to 5.x; tested with 3.4.1, the others as their documentation says.
 Standard library and bpy only.
 """

@@ -43,7 +43,8 @@ class Session:
         """`open`: opens the file with its overrides, ready to render."""
         started = time.perf_counter()
         self.opened = None
-        self.opened = rendering.open_job(command["job"], command.get("device"))
+        self.opened = rendering.open_job(command["job"], command.get("device"),
+                                         command.get("fresh", False))
         scripts = opening.runs_scripts(command["job"])
         return {"event": "opened", "ms": _ms_since(started), "scripts": scripts,
                 "device": self.opened.device}

@@ -27,10 +27,11 @@ def prepare(scene, job):
     return naming
 
 
-def open_job(job, device=None):
+def open_job(job, device=None, fresh=False):
     """The job ready to render. JobError when it cannot be opened, or would render falsely.
 
-    device: what the worker renders on; None: whatever the file and the preferences say.
+    device: what the worker renders on; None: whatever the file and the preferences say. fresh: keep
+    nothing in memory from one frame to the next.
     """
     opening.open_file(job)
     scene = opening.scene_of(job)
@@ -40,6 +41,8 @@ def open_job(job, device=None):
     if job.get("found") and not opening.options_of(job).get("allow_missing"):
         _check_files(scene)
     prepare(scene, job)
+    for one in bpy.data.scenes if fresh else ():
+        one.render.use_persistent_data = False
     opened = OpenJob(job, scene)
     if device:
         opened.device = devices.apply(device, overrides.scenes_rendered(scene), bpy.data.scenes,

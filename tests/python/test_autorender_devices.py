@@ -222,9 +222,10 @@ preferences.compute_device_type = "CUDA"  # as a user may have left it
 told = {}
 try:
     told["report"] = rendering.open_job({"job": 1, "file": sys.argv[-2], "options": {}},
-                                        json.loads(sys.argv[-1])).device
+                                        **json.loads(sys.argv[-1])).device
 except JobError as error:
     told["code"] = error.code
+told["persistent"] = [scene.render.use_persistent_data for scene in bpy.data.scenes]
 told["devices"] = [scene.cycles.device for scene in bpy.data.scenes]
 told["type"] = preferences.compute_device_type
 told["on"] = [entry.id for entry in preferences.devices if entry.use]
@@ -233,12 +234,13 @@ print("LOOK " + json.dumps(told))
 """
 
 
-def look_into(file, wanted):
+def look_into(file, wanted, **more):
     """What is in Blender after it has opened a file for a device."""
     done = subprocess.run([BLENDER, "--background", "--factory-startup", "--python-exit-code", "9",
                            "--python-expr", LOOK, "--", str(REPO / "python"), str(file),
-                           json.dumps(wanted)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=120, check=False)
+                           json.dumps({"device": wanted, **more})],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+                          check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     return json.loads(done.stdout.partition("LOOK ")[2].partition("\n")[0])
 
@@ -250,6 +252,12 @@ def test_blender_after_opening_for_a_cpu_worker(scenes):
     assert told["report"]["cycles"] and told["report"]["type"] == "NONE"
     assert [one["id"] for one in told["report"]["used"]] == ["CPU"]
     assert told["saves"] is False
+    assert told["persistent"] == [True, True]
+
+
+def test_a_fresh_attempt_keeps_nothing_between_frames(scenes):
+    told = look_into(scenes / "says_cpu.blend", {"kind": "cpu"}, fresh=True)
+    assert told["persistent"] == [False, False]
 
 
 def test_blender_after_opening_for_a_card_that_is_not_there(scenes):
