@@ -26,7 +26,8 @@ struct inventory {
     int *states; /* NVML_OK, or why a device cannot be used */
     char (*errors)[NVML_TEXT];
     size_t count;
-    size_t lost; /* cards of which not even the address is known */
+    size_t hidden; /* cards that were not given to this process */
+    size_t lost;   /* cards of which not even the address is known */
     char lost_error[NVML_TEXT];
 };
 
@@ -48,6 +49,7 @@ static void take_card(struct inventory *self, unsigned index)
     size_t count = 0;
     int rc = nvml_card(self->nvml, index, &card);
     if (rc == NVML_HIDDEN) {
+        self->hidden++;
         return;
     }
     if (rc != NVML_OK && !card.handle) {
@@ -207,6 +209,9 @@ static char *absence(const struct inventory *inventory, const struct card_entry 
         why = alloc_format("the driver does not work: %s", inventory->why);
     } else if (inventory->lost > 0) {
         why = alloc_format("the driver does not answer for it: %s", inventory->lost_error);
+    } else if (inventory->count == 0 && inventory->hidden == 0) {
+        /* it may have failed to start it; where others are shown it was not given to us */
+        why = alloc_text("the driver shows no card; the kernel's log may say why");
     }
     free(driver);
     return why;

@@ -162,6 +162,14 @@ def test_a_driver_that_does_not_work_is_told_of(machine, key, value, words):
     assert [device["device"] for device in host.devices()] == ["cpu:0-15"]
 
 
+def test_a_driver_that_shows_no_card_is_told_of(machine):
+    host = machine("hot").set("0000:01:00.0", "nvml", "none").set("0000:41:00.0", "nvml", "none")
+    assert set(faults(host.cards()).values()) == {
+        "the driver shows no card; the kernel's log may say why"}
+    host.set("0000:41:00.0", "nvml", "0").set("0000:41:00.0", "hidden", "yes")
+    assert host.cards() == []
+
+
 def test_without_a_driver_the_cards_are_there_and_of_no_use(machine):
     host = machine("no-driver")
     assert list(faults(host.cards()).values()) == [
