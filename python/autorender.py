@@ -4,6 +4,9 @@ Started by the worker (and only by it) as
 
     blender --background --disable-autoexec --python-exit-code 9 --python autorender.py -- --fd N
 
+or, where Blender is the Python module bpy, as `PYTHON autorender.py -- --fd N` with the number of
+threads in DBLEND_THREADS.
+
 N is one end of a socketpair (environment: DBLEND_FD, when no --fd is given). On it go JSON lines,
 UTF-8, one object a line; standard output belongs to Blender and is read by people. One command at
 a time; every answer repeats the command's `id`.
@@ -39,7 +42,7 @@ no scene that is rendered uses it. Errors: device-mismatch, device-type, cpu-onl
 `open` may also have "fresh":true: this is the attempt after one that ran out of memory, and nothing
 is kept from frame to frame.
 
-Runs in Blender 2.93 to 5.x; tested with 3.4.1, the others as their documentation says.
+Runs in Blender 2.93 to 5.x; tested with 3.4.1 and the bpy of 5.0.1, the others as their documentation says.
 Standard library and bpy only.
 """
 

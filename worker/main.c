@@ -93,8 +93,10 @@ static int open_paths(struct holdings *self)
 
 static int find_blenders(struct holdings *self, const struct options *options)
 {
-    const char *const *given = options->blenders[0] ? options->blenders : NULL;
-    int rc = blenders_find(given, self->cache, self->signal_fd, &self->blenders);
+    bool named = options->blenders[0] || options->bpys[0];
+    const struct blenders_given given = { .programs = named ? options->blenders : NULL,
+                                          .pythons = options->bpys };
+    int rc = blenders_find(&given, self->cache, self->signal_fd, &self->blenders);
     if (rc == -EINTR) {
         return EXIT_STOPPED;
     }

@@ -17,6 +17,7 @@ enum {
     KEY_STALL,
     KEY_LIST,
     KEY_DEVICE_TYPE,
+    KEY_BPY,
 };
 
 enum { STALL_S = 300, SECONDS_MAX = 31536000 };
@@ -29,6 +30,11 @@ static const struct argp_option table[] = {
     { "connect", KEY_CONNECT, "ADDRESS", 0, "The broker's worker socket. Default: this user's", 0 },
     { "blender", KEY_BLENDER, "PATH", 0,
       "Use this Blender; may be given several times. Default: every one that is found", 0 },
+    { "bpy", KEY_BPY, "PYTHON", 0,
+      "Use the Blender that this Python can import (the module bpy), and where no --blender is "
+      "given "
+      "no other; may be given several times",
+      0 },
     { "exit-when-idle", KEY_EXIT_WHEN_IDLE, "SECONDS", 0, "Leave after so long without work", 0 },
     { "factory", KEY_FACTORY, NULL, 0, "Blender without the user's preferences and add-ons", 0 },
     { "recycle", KEY_RECYCLE, "N", 0, "A new Blender after every N frames", 0 },
@@ -59,16 +65,17 @@ static int number(struct argp_state *state, const char *text, long min, long max
     return (int)value;
 }
 
-static void add_blender(struct argp_state *state, struct options *out, const char *path)
+/* list has room for one more than there may be. */
+static void add_path(struct argp_state *state, const char **list, const char *path)
 {
     size_t count = 0;
-    while (out->blenders[count]) {
+    while (list[count]) {
         count++;
     }
     if (count == OPTIONS_BLENDERS_MAX) {
-        argp_error(state, "at most %d --blender", OPTIONS_BLENDERS_MAX);
+        argp_error(state, "at most %d --blender, and as many --bpy", OPTIONS_BLENDERS_MAX);
     }
-    out->blenders[count] = path;
+    list[count] = path;
 }
 
 static enum options_list list_word(struct argp_state *state, const char *word)
@@ -104,7 +111,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         out->connect = arg;
         break;
     case KEY_BLENDER:
-        add_blender(state, out, arg);
+        add_path(state, out->blenders, arg);
         break;
     case KEY_EXIT_WHEN_IDLE:
         out->exit_when_idle_s = number(state, arg, 0, SECONDS_MAX);
@@ -123,6 +130,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_LIST:
         out->list = list_word(state, arg);
+        break;
+    case KEY_BPY:
+        add_path(state, out->bpys, arg);
         break;
     case KEY_DEVICE_TYPE:
         read_types(state, arg, out);

@@ -23,6 +23,7 @@ struct options {
     const char *device;                             /* NULL: the default */
     const char *connect;                            /* NULL: the socket of this user's farm */
     const char *blenders[OPTIONS_BLENDERS_MAX + 1]; /* NULL-terminated; none: search */
+    const char *bpys[OPTIONS_BLENDERS_MAX + 1];     /* Pythons with bpy; likewise; none: none */
     int exit_when_idle_s;                           /* -1: never */
     bool factory;
     int recycle;  /* frames a Blender; 0: no limit */

@@ -150,7 +150,8 @@ def start_stand_in(start, faults):
 
     def run(*arguments, **env):
         arguments = arguments if "--device" in arguments else ("--device", "cpu:0", *arguments)
-        return start("--blender", str(STAND_IN), *arguments,
+        renderer = () if "--bpy" in arguments else ("--blender", str(STAND_IN))
+        return start(*renderer, *arguments,
                      **{"STAND_IN": str(faults.path), **env})
 
     return run

@@ -180,11 +180,12 @@ class StandIn:
 
 
 def main():
-    if "--python-expr" in sys.argv:
+    if "--python-expr" in sys.argv or "-c" in sys.argv:
         print("DBLEND-PROBE " + json.dumps({"version": VERSION, "denoiser": False}), flush=True)
         return
     note("starts", json.dumps({"pid": os.getpid(), "argv": sys.argv[1:],
                                "tmpdir": os.environ.get("TMPDIR", ""),
+                               "threads": os.environ.get("DBLEND_THREADS", ""),
                                "omp": os.environ.get("OMP_NUM_THREADS", ""),
                                "cpus": sorted(os.sched_getaffinity(0)),
                                "nice": os.getpriority(os.PRIO_PROCESS, 0),
