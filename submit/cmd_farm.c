@@ -76,11 +76,11 @@ struct plan {
     bool windows;
 };
 
-/* Between start and stop; ready: told with one byte once all is at work, or -1. */
+/* From start to stop; ready: told with one byte once all is at work, or -1. */
 static void work(talk_t *talk, supervise_t *supervise, const struct plan *plan, int ready)
 {
-    CLEANUP(vigil_destroy) vigil_t *vigil = vigil_new(talk, supervise, plan->when_done);
     size_t count = json_array_size(plan->devices);
+    CLEANUP(vigil_destroy) vigil_t *vigil = vigil_new(talk, supervise, plan->when_done);
     vigil_set_acting(vigil);
     supervise_await_workers(supervise);
     if (ready >= 0 && supervise_level(supervise) == SUPERVISE_RUN) {
@@ -91,6 +91,7 @@ static void work(talk_t *talk, supervise_t *supervise, const struct plan *plan, 
     }
     supervise_stay(supervise);
     tell_stopping(supervise_level(supervise));
+    supervise_stop(supervise); /* what renders is finished first: the machine stays awake for it */
 }
 
 /* Stay until stopped; the exit status. */
@@ -107,8 +108,9 @@ static int stay(talk_t *talk, const struct plan *plan, int ready)
     }
     if (status == COMMAND_DONE) {
         work(talk, supervise, plan, ready);
+    } else {
+        supervise_stop(supervise);
     }
-    supervise_stop(supervise);
     steward_end(&steward, talk, supervise_level(supervise) == SUPERVISE_NOW);
     int number = supervise_signal(supervise);
     return number ? 128 + number : status;

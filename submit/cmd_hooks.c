@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -33,7 +34,8 @@ enum {
     ASK_MS = 2000,  /* whatever is asked once the owner has gone */
     PATIENCE_MS = 10000,
     PAGE = 500,
-    LOOK_BACK = 200, /* events before our first look at the log may be of our time */
+    LOOK_BACK = 200,       /* events before our first look at the log may be of our time, */
+    LOOK_BACK_MAX = 10000, /* and so many if we had to wait */
 };
 
 struct steward {
@@ -44,11 +46,12 @@ struct steward {
     int epoll;
     char since[CLOCK_TEXT_SIZE]; /* older events are not ours */
     int64_t last;                /* event; -1: the log was not looked at yet */
-    json_t *workers;             /* names that were told to have started */
-    bool busy;                   /* the queue was not empty since the last on-queue-empty */
-    bool empty;                  /* it was seen to be so; was that the newest there is? */
-    bool over;                   /* the owner has gone */
-    bool orderly;                /* it said so */
+    int64_t before;  /* the last event that the steward before us has handled; 0: none */
+    json_t *workers; /* names that were told to have started */
+    bool busy;       /* the queue was not empty since the last on-queue-empty */
+    bool empty;      /* it was seen to be so; was that the newest there is? */
+    bool over;       /* the owner has gone */
+    bool orderly;    /* it said so */
 };
 
 static json_t *facts_of(const struct steward *self, const json_t *event)
@@ -179,14 +182,18 @@ static bool ask_log(struct steward *self, int64_t wait_ms)
     return true;
 }
 
-/* Where to begin: our start may lie some events before the log's end of now. */
+/*
+ * Where to begin: our start may lie some events before the log's end of now, and what happened
+ * while we waited for our turn may have been handled.
+ */
 static bool begin(struct steward *self)
 {
     int64_t end = 0;
     if (talk_log_end(self->talk, &end) != CLIENT_OK) {
         return false;
     }
-    self->last = end > LOOK_BACK ? end - LOOK_BACK : 0;
+    bool follows = self->before <= end && end - self->before <= LOOK_BACK_MAX;
+    self->last = follows ? self->before : end > LOOK_BACK ? end - LOOK_BACK : 0;
     return true;
 }
 
@@ -245,6 +252,26 @@ static bool idle(void *arg)
     struct steward *self = arg;
     (void)hooks_step(self->hooks, clock_mono_ms()); /* it is called about once a second */
     return true;
+}
+
+/* The lock's file has the number of the last event that was handled. */
+static void read_before(struct steward *self, int lock)
+{
+    char text[32] = "";
+    if (pread(lock, text, sizeof text - 1, 0) > 0) {
+        long long before = strtoll(text, NULL, 10);
+        self->before = before > 0 ? before : 0;
+    }
+}
+
+static void write_before(const struct steward *self, int lock)
+{
+    char text[32];
+    int size = snprintf(text, sizeof text, "%lld\n", (long long)self->last);
+    if (self->last >= 0 &&
+        (ftruncate(lock, 0) != 0 || pwrite(lock, text, (size_t)size, 0) != size)) {
+        log_warning("hooks.lock cannot be written: %s", strerror(errno));
+    }
 }
 
 /* Only one of a home runs the hooks: wait until it is us, or the owner has gone. */
@@ -311,10 +338,12 @@ int cmd_hooks(int argc, char **argv)
     talk_set_idle(talk, idle, &self);
     int lock = await_turn(&self);
     if (lock >= 0) {
+        read_before(&self, lock);
         hooks_add(self.hooks, "on-farm-start", facts_of(&self, NULL));
         follow(&self);
         finish(&self);
         run_out(&self);
+        write_before(&self, lock);
     }
     cleanup_fd(&lock);
     cleanup_fd(&self.epoll);

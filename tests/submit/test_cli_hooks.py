@@ -88,6 +88,29 @@ def test_render_runs_them_too_and_only_one_steward_does(home, notes):
     assert farm.process.poll() is None
 
 
+def test_who_takes_over_runs_none_again(home, notes):
+    farm = home.farm("cpu/4", workers=4)
+    home.blend("slow")
+    render = home.start("render", "-f", "1-2", "slow.blend")
+    until(lambda: len([words for _, words in home.processes() if " hooks " in words]) == 2,
+          why="render has no steward")
+    until(lambda: sum(one["state"] == "rendering" for one in home.json("workers")) == 2,
+          why="the slow ones are not begun")
+    home.blend()
+    home.ok("add", "-f", "1-2", "-p", "90", "plain.blend")
+    until(lambda: notes().count("on-job-done") == 1, why="the farm's steward does nothing")
+    farm.send(signal.SIGTERM)
+    farm.says("stopping: what renders")
+    farm.send(signal.SIGTERM)
+    assert farm.end() == 143
+    until(lambda: notes().count("on-farm-start") == 2, why="nobody takes over")
+    (home.work / "go").touch()
+    assert render.end() == 0
+    until(lambda: notes().count("on-farm-stop") == 2, why="no end")
+    words = notes()
+    assert words.count("on-frame-done") == 4 and words.count("on-job-done") == 2, words
+
+
 def test_killed_the_farm_leaves_the_hooks_of_its_end(home, notes):
     farm = home.farm()
     until(lambda: notes().count("on-worker-start") == 2, why="workers have not started")
