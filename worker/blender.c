@@ -472,6 +472,11 @@ const struct phase *blender_phase(const blender_t *self)
     return &self->phase;
 }
 
+pid_t blender_pid(const blender_t *self)
+{
+    return self->child ? child_pid(self->child) : 0;
+}
+
 int64_t blender_rss_bytes(const blender_t *self)
 {
     return self->child ? proc_rss_bytes(child_pid(self->child)) : 0;

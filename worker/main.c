@@ -323,6 +323,7 @@ static int run(struct holdings *self, const struct options *options)
         .name = self->name,
         .host = self->host,
         .device = &self->device,
+        .topology = self->topology,
         .cards = self->cards,
         .device_types = options->device_types,
         .blenders = &self->blenders,
@@ -333,6 +334,7 @@ static int run(struct holdings *self, const struct options *options)
         .factory = options->factory,
         .recycle = options->recycle,
         .stall_ms = (int64_t)options->stall_s * 1000,
+        .max_temperature_c = options->max_temperature_c,
         .exit_when_idle_ms =
             options->exit_when_idle_s < 0 ? -1 : (int64_t)options->exit_when_idle_s * 1000,
         .owner_fd = options->owner_fd,

@@ -15,6 +15,7 @@ enum {
     KEY_RECYCLE,
     KEY_OWNER_FD,
     KEY_STALL,
+    KEY_MAX_TEMPERATURE,
     KEY_LIST,
     KEY_DEVICE_TYPE,
     KEY_BPY,
@@ -47,6 +48,8 @@ static const struct argp_option table[] = {
       "hip, "
       "oneapi, with commas between. Default: what the card can, OptiX before CUDA",
       0 },
+    { "max-temperature", KEY_MAX_TEMPERATURE, "C", 0,
+      "A card that is hotter rests until it is 10 degrees cooler than that. Default: none", 0 },
     { "owner-fd", KEY_OWNER_FD, "N", 0, "Stop at once at the end of this descriptor", 0 },
     { "list", KEY_LIST, "WHAT", 0,
       "Print `devices' (of LIST), `cards' or `blenders' as JSON, and end", 0 },
@@ -124,6 +127,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_OWNER_FD:
         out->owner_fd = number(state, arg, 3, 65535);
+        break;
+    case KEY_MAX_TEMPERATURE:
+        out->max_temperature_c = number(state, arg, 30, 150);
         break;
     case KEY_STALL:
         out->stall_s = number(state, arg, 1, SECONDS_MAX);

@@ -29,6 +29,7 @@ struct options {
     int recycle;  /* frames a Blender; 0: no limit */
     int owner_fd; /* -1: none */
     int stall_s;
+    int max_temperature_c;            /* 0: none */
     struct device_types device_types; /* empty: whatever the device can */
     enum options_list list;
     const char *list_text; /* of --list devices LIST; may be NULL */

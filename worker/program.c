@@ -55,8 +55,7 @@ static void call_describe(void *ctx, bool ready, struct session_now *out)
     out->leave = over;
     out->state = work_state(self->work);
     out->progress = progress_of(self);
-    int64_t rss = blender_rss_bytes(self->blender);
-    out->telemetry = rss > 0 ? json_pack("{s:I}", "blender_rss_bytes", (json_int_t)rss) : NULL;
+    gauges_describe(self, out);
 }
 
 static void call_send(void *ctx, const json_t *body, const struct reports_log *logs,
@@ -360,6 +359,7 @@ static void turn(void *arg)
     deadline = least(deadline, blender_tick(self->blender, now_ms));
     deadline = least(deadline, prover_tick(self->prover, !work_empty(self->work), now_ms));
     deadline = least(deadline, session_tick(self->session, now_ms));
+    gauges_turn(self);
     set_timer(self, deadline);
     self->in_turn = false;
     if (over) {
@@ -430,6 +430,7 @@ static void make_session(struct program *self)
                            : json_pack("[s, s, s]", "render", "inspect", "sweep"),
         .blenders = blenders_json(self->setup->blenders),
     };
+    gauges_introduce(self);
     self->session =
         session_new(&self->me, &calls, self->reports, random_below(UINT32_MAX), clock_mono_ms());
 }
@@ -452,6 +453,7 @@ static int make(struct program *self)
         return rc;
     }
     watch_after(turn, self);
+    gauges_start(self);
     watch_fd(self->loop, self->timer_fd, on_timer, self);
     watch_fd(self->loop, self->source_pipe[0], on_source, self);
     watch_fd(self->loop, setup->signal_fd, on_signal, self);
@@ -464,6 +466,7 @@ static int make(struct program *self)
 static void unmake(struct program *self)
 {
     watch_after(NULL, NULL);
+    gauges_stop(self);
     blender_destroy(&self->blender);
     prover_destroy(&self->prover);
     work_destroy(&self->work);

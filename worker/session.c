@@ -65,10 +65,21 @@ bool session_connected(const session_t *self)
 
 static json_t *ready_body(session_t *self)
 {
-    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "v", 1, "t", "READY",
-                     "worker", self->me.worker_id, "name", self->me.name, "host", self->me.host,
-                     "pid", self->me.pid, "device", self->me.device, "device_kind",
-                     self->me.device_kind, "kinds", self->me.kinds, "blenders", self->me.blenders);
+    json_t *body =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "v", 1, "t", "READY",
+                  "worker", self->me.worker_id, "name", self->me.name, "host", self->me.host, "pid",
+                  self->me.pid, "device", self->me.device, "device_kind", self->me.device_kind,
+                  "kinds", self->me.kinds, "blenders", self->me.blenders);
+    if (self->me.memory_bytes > 0) {
+        json_object_set_new(body, "memory_bytes", json_integer(self->me.memory_bytes));
+    }
+    if (self->me.device_types) {
+        json_object_set(body, "device_types", self->me.device_types);
+    }
+    if (self->me.device_name) {
+        json_object_set_new(body, "device_name", json_string(self->me.device_name));
+    }
+    return body;
 }
 
 static json_t *sync_body(const session_t *self, struct session_now *now)
@@ -84,6 +95,9 @@ static json_t *sync_body(const session_t *self, struct session_now *now)
     }
     if (now->telemetry) {
         json_object_set(body, "telemetry", now->telemetry);
+    }
+    if (now->rest) {
+        json_object_set(body, "rest", now->rest);
     }
     return body;
 }
@@ -104,6 +118,7 @@ static void send_now(session_t *self, int64_t now_ms, bool renew)
     }
     json_decref(now.progress);
     json_decref(now.telemetry);
+    json_decref(now.rest);
     self->want = ready ? 0 : now.want;
     self->leaving = !ready && now.leave;
     self->touched = false;

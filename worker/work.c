@@ -119,13 +119,29 @@ void work_give_up(work_t *self, struct task *task, json_t *report, int64_t now_m
     work_end(self, task, report);
 }
 
+/* It may be that another program has the card's memory. */
+static void add_holders(work_t *self, json_t *report)
+{
+    int64_t had_bytes = 0;
+    CLEANUP(cleanup_free) char *who = self->ports.held_by(self->ports.ctx, &had_bytes);
+    if (who) {
+        json_object_set_new(report, "held_by", json_string(who));
+        if (had_bytes > 0) {
+            json_object_set_new(report, "gpu_had_bytes", json_integer(had_bytes));
+        }
+    }
+}
+
 void work_fail(work_t *self, struct task *task, const struct blender_end *why, bool fatal,
                int64_t now_ms)
 {
     log_warning("claim %lld fails: job=%lld frame=%d code=%s: %s", (long long)task->claim,
                 (long long)task->job, (int)task->frame, why->code, why->text);
-    work_give_up(self, task, report_error(task->claim, why->code, why->text, why->hint, fatal),
-                 now_ms);
+    json_t *report = report_error(task->claim, why->code, why->text, why->hint, fatal);
+    if (strcmp(why->code, "out-of-gpu-memory") == 0) {
+        add_holders(self, report);
+    }
+    work_give_up(self, task, report, now_ms);
 }
 
 void work_take_log(work_t *self, struct task *task)
@@ -181,6 +197,7 @@ void work_grant(work_t *self, const json_t *grant, int64_t now_ms)
     task->frame = (int32_t)msg_int_or(grant, "frame", 0);
     task->attempt = (int)msg_int_or(grant, "attempt", 1);
     task->again = msg_bool_or(grant, "again", false);
+    task->fresh = msg_bool_or(grant, "fresh", false);
     task->sighting = json_incref(json_object_get(grant, "sighting"));
     task->known = json_incref(json_object_get(grant, "known"));
     task->live = json_incref(json_object_get(grant, "live"));

@@ -42,6 +42,12 @@ struct work_setup {
     int64_t memory_bytes; /* a Blender that grew by more than this is ended between frames */
 };
 
+/* What Blender had at most since the last time this was asked; 0: not known. */
+struct work_peaks {
+    int64_t gpu_bytes; /* of one card */
+    int64_t rss_bytes; /* of the machine */
+};
+
 /* What the work is done with. What is said to be taken is owned by the port. */
 struct work_ports {
     void *ctx;
@@ -57,6 +63,10 @@ struct work_ports {
     void (*blender_mark)(void *ctx);               /* a new attempt begins */
     void (*blender_praise)(void *ctx);
     int64_t (*blender_rss)(void *ctx);
+    struct work_peaks (*blender_peaks)(void *ctx);
+    /* Who else holds memory of the card, for people, the caller's; NULL: nobody. *had_bytes is what
+     * they left of it. */
+    char *(*held_by)(void *ctx, int64_t *had_bytes);
     void (*source_look)(void *ctx, struct source_ask *ask); /* its content is taken */
     void (*tell)(void *ctx); /* the broker must hear something at once */
 };

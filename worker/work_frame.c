@@ -131,6 +131,12 @@ static json_t *finished_report(const work_t *self, const struct task *task, cons
     device_add_warnings(self, warnings);
     json_object_set_new(report, "ms", json_integer(task->render_ms));
     json_object_set_new(report, "digest", json_string(task->digest));
+    if (task->gpu_peak_bytes > 0) {
+        json_object_set_new(report, "gpu_peak_bytes", json_integer(task->gpu_peak_bytes));
+    }
+    if (task->rss_peak_bytes > 0) {
+        json_object_set_new(report, "rss_peak_bytes", json_integer(task->rss_peak_bytes));
+    }
     if (json_array_size(warnings) > 0) {
         json_object_set(report, "warnings", warnings);
     }
@@ -286,6 +292,9 @@ void frame_blender_answer(work_t *self, struct task *task, const json_t *answer,
     if (self->rss_first == 0) {
         self->rss_first = self->ports.blender_rss(self->ports.ctx);
     }
+    struct work_peaks peaks = self->ports.blender_peaks(self->ports.ctx);
+    task->gpu_peak_bytes = peaks.gpu_bytes;
+    task->rss_peak_bytes = peaks.rss_bytes;
     task->render_ms = msg_int_or(answer, "ms", 0);
     limits_note(self, task);
     work_move(self, task, TASK_PROVING, now_ms);

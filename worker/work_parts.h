@@ -50,11 +50,12 @@ struct work {
     char *use;
     struct filehash_facts facts;
     bool from_kept;
-    bool fresh;     /* nothing was rendered since: what it printed belongs to the next frame */
-    bool scripts;   /* scripts of the open file ran: no other job in this Blender */
-    json_t *result; /* Blender's answer, while the file is checked */
-    char *remark;   /* on the choice of Blender, for people */
-    json_t *device; /* that autorender was asked for */
+    bool fresh;          /* nothing was rendered since: what it printed belongs to the next frame */
+    int64_t fresh_claim; /* for which the file is open in a Blender of its own; 0: it is not so */
+    bool scripts;        /* scripts of the open file ran: no other job in this Blender */
+    json_t *result;      /* Blender's answer, while the file is checked */
+    char *remark;        /* on the choice of Blender, for people */
+    json_t *device;      /* that autorender was asked for */
     json_t *device_warnings; /* of its answer: they go with every frame; NULL for none */
     const struct blender_info *chosen;
 };

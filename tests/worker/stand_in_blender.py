@@ -11,6 +11,7 @@ removed when it strikes, so that it strikes once.
     junk-N      answers frame N with what is no JSON
     empty-N     says that frame N is rendered and writes nothing
     error-N     answers frame N with an error
+    gpu-memory-N  says in frame N that its card has no memory left
     slow-N      waits in frame N until the file go-N is there
     endless     prints without end while a frame renders
     no-start    ends before it is ready
@@ -123,6 +124,10 @@ class StandIn:
         if strikes(f"error-{frame}"):
             self.say(event="error", id=command["id"], code="no-camera", text="no camera",
                      hint="add one", fatal=True)
+            return
+        if strikes(f"gpu-memory-{frame}"):
+            self.say(event="error", id=command["id"], code="script-error",
+                     text="System is out of GPU memory", hint="", fatal=False)
             return
         if strikes(f"slow-{frame}"):
             note("slow", str(frame))

@@ -106,6 +106,18 @@ static int64_t rss(void *ctx)
     return ((struct bench *)ctx)->rss;
 }
 
+static struct work_peaks peaks(void *ctx)
+{
+    return ((struct bench *)ctx)->peaks;
+}
+
+static char *held(void *ctx, int64_t *had_bytes)
+{
+    const struct bench *bench = ctx;
+    *had_bytes = bench->had_bytes;
+    return alloc_text(bench->held_by);
+}
+
 static void look(void *ctx, struct source_ask *ask)
 {
     struct bench *bench = ctx;
@@ -125,8 +137,8 @@ static const char job_text[] =
 static void make_work(struct bench *bench, bool inspector)
 {
     const struct work_ports ports = {
-        bench,   prover_ready_now, ask_prover, state_now, info_now, want, restart,
-        command, take_log,         mark,       nothing,   rss,      look, nothing
+        bench, prover_ready_now, ask_prover, state_now, info_now, want, restart, command, take_log,
+        mark,  nothing,          rss,        peaks,     held,     look, nothing
     };
     const struct work_setup setup = {
         .blenders = &bench->blenders,
@@ -186,10 +198,13 @@ int bench_end(void **state)
     return 0;
 }
 
-void bench_grant(struct bench *bench, int64_t claim, int frame)
+static void grant(struct bench *bench, int64_t claim, int frame, bool fresh)
 {
     json_t *given = json_pack("{s:I, s:s, s:i, s:i, s:i}", "claim", (json_int_t)claim, "kind",
                               "render", "job", 5, "frame", frame, "attempt", 1);
+    if (fresh) {
+        json_object_set_new(given, "fresh", json_true());
+    }
     if (work_job(bench->work) == 0) {
         work_assign(bench->work, bench->about);
     }
@@ -197,6 +212,16 @@ void bench_grant(struct bench *bench, int64_t claim, int frame)
     work_answered(bench->work, 1, 1);
     json_decref(given);
     (void)work_step(bench->work, 1);
+}
+
+void bench_grant(struct bench *bench, int64_t claim, int frame)
+{
+    grant(bench, claim, frame, false);
+}
+
+void bench_grant_fresh(struct bench *bench, int64_t claim, int frame)
+{
+    grant(bench, claim, frame, true);
 }
 
 void bench_prover_answers(struct bench *bench, const json_t *request, const char *is)

@@ -31,7 +31,10 @@ struct bench {
     int asks, commands, restarts, looks;
     char asks_text[512]; /* "look 1, take 1, ..." */
     int64_t rss;
-    const char *prints; /* Blender's output of an attempt */
+    struct work_peaks peaks;
+    const char *held_by; /* who has the card's memory, and */
+    int64_t had_bytes;   /* what is left of it */
+    const char *prints;  /* Blender's output of an attempt */
     const char *error_code, *error_text;
     int took_ms;                 /* what a frame takes */
     int marks;                   /* how often an attempt's output began */
@@ -55,6 +58,9 @@ void bench_make_device(struct bench *bench, const struct device *device);
 
 /* A frame of the job is granted. */
 void bench_grant(struct bench *bench, int64_t claim, int frame);
+
+/* One that ran out of memory is granted again. */
+void bench_grant_fresh(struct bench *bench, int64_t claim, int frame);
 
 /* The prover answers a request. */
 void bench_prover_answers(struct bench *bench, const json_t *request, const char *is);
