@@ -157,6 +157,7 @@ static void apply_environment(cards_t *self)
             .card_uuid = entry->card_uuid,
             .mig = entry->card.mig,
             .integrated = entry->card.integrated,
+            .served = entry->handle || !entry->card.fault,
         };
     }
     visible_apply(list, self->count);

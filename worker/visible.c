@@ -19,11 +19,15 @@ static bool takes_part(const struct visible_card *card, enum card_vendor vendor)
     return card->vendor == vendor && !card->hidden;
 }
 
-/* Is there a card of the same vendor and address before this one? Then it is the same one. */
+/* Are both the same card, or instances of it? */
+static bool is_same(const struct visible_card *left, const struct visible_card *right)
+{
+    return left->pci && right->pci && strcmp(left->pci, right->pci) == 0;
+}
+
 static bool is_further_instance(const struct cards *cards, size_t index)
 {
-    return index > 0 && cards->list[index - 1].vendor == cards->list[index].vendor &&
-           strcmp(cards->list[index - 1].pci, cards->list[index].pci) == 0;
+    return index > 0 && is_same(&cards->list[index - 1], &cards->list[index]);
 }
 
 /* All entries of the number-th card that takes part; false when there are not so many. */
@@ -34,12 +38,11 @@ static bool show_number(struct cards *cards, enum card_vendor vendor, unsigned l
         for (size_t i = 0; i < cards->count; i++) {
             const struct visible_card *card = &cards->list[i];
             bool late = vendor == CARD_INTEL && card->integrated;
-            if (!takes_part(card, vendor) || late != (integrated == 1) ||
+            if (!takes_part(card, vendor) || !card->served || late != (integrated == 1) ||
                 is_further_instance(cards, i) || seen++ != number) {
                 continue;
             }
-            for (size_t k = i; k < cards->count && strcmp(cards->list[k].pci, card->pci) == 0;
-                 k++) {
+            for (size_t k = i; k < cards->count && is_same(&cards->list[k], card); k++) {
                 cards->shown[k] = true;
             }
             return true;
@@ -56,26 +59,25 @@ static bool begins(const char *text, const char *prefix)
 /* By UUID or its beginning, of an instance or of the card; false when none or several match. */
 static bool show_uuid(struct cards *cards, enum card_vendor vendor, const char *prefix)
 {
-    const char *pci = NULL;
+    const struct visible_card *found = NULL;
     bool whole_card = strncasecmp(prefix, "MIG-", 4) != 0;
-    size_t found = cards->count;
     for (size_t i = 0; i < cards->count; i++) {
         const struct visible_card *card = &cards->list[i];
         const char *uuid = card->mig && whole_card ? card->card_uuid : card->uuid;
         if (!takes_part(card, vendor) || !begins(uuid, prefix)) {
             continue;
         }
-        if (pci && !(whole_card && strcmp(pci, card->pci) == 0)) {
+        if (found && !(whole_card && is_same(found, card))) {
             return false;
         }
-        pci = card->pci;
-        found = i;
+        found = card;
     }
-    for (size_t i = 0; found < cards->count && i < cards->count; i++) {
-        bool same = whole_card ? pci && strcmp(cards->list[i].pci, pci) == 0 : i == found;
-        cards->shown[i] = cards->shown[i] || (same && takes_part(&cards->list[i], vendor));
+    for (size_t i = 0; found && i < cards->count; i++) {
+        const struct visible_card *card = &cards->list[i];
+        bool meant = card == found || (whole_card && is_same(found, card));
+        cards->shown[i] = cards->shown[i] || (meant && takes_part(card, vendor));
     }
-    return found < cards->count;
+    return found != NULL;
 }
 
 static bool show(struct cards *cards, enum card_vendor vendor, const char *item)

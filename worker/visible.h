@@ -23,6 +23,7 @@ struct visible_card {
     const char *card_uuid; /* of an instance: its card's */
     bool mig;
     bool integrated; /* part of the processor */
+    bool served;     /* its driver has it: numbers count only those */
     bool hidden;     /* the answer */
 };
 

@@ -228,6 +228,16 @@ def test_what_a_cluster_manager_leaves_us_is_all_there_is(machine, value, ids):
     assert cpu_only == (ids or ["cpu:0-15"])
 
 
+def test_numbers_do_not_count_what_no_driver_serves(machine):
+    host = machine("four-cards").set("0000:17:00.0", "driver", "none")
+    host.set("0000:17:00.0", "nvml", "none").set("0000:ca:00.0", "nvml", "2")
+    host.set("0000:b1:00.0", "nvml", "1")
+    assert host.ids() == [FIRST, SECOND, THIRD, FOURTH]
+    assert host.ids(CUDA_VISIBLE_DEVICES="0") == [SECOND]
+    host = machine("amd").set("0000:03:00.0", "driver", "vfio-pci")
+    assert host.ids(HIP_VISIBLE_DEVICES="0") == ["pci:0000:83:00.0"]
+
+
 def test_numbers_are_those_of_what_is_left(machine):
     (device,) = machine("four-cards").devices("gpu:0", CUDA_VISIBLE_DEVICES="GPU-cafe")
     assert device["device"] == FOURTH
