@@ -24,15 +24,32 @@
 #include "submit/vigil.h"
 #include "submit/windows.h"
 
-enum { KEY_DETACH = COMMAND_KEY_OWN, KEY_WHEN_DONE, KEY_LOW_IMPACT, KEY_WINDOWS };
+enum {
+    KEY_DETACH = COMMAND_KEY_OWN,
+    KEY_WHEN_DONE,
+    KEY_LOW_IMPACT,
+    KEY_WINDOWS,
+    KEY_MAX_TEMPERATURE
+};
 
 struct arguments {
     const char *devices;
     const char *when_done;
+    const char *max_temperature;
     bool low_impact;
     bool windows;
     bool detach;
 };
+
+/* As dblend-worker takes it: told here, not by each of them. */
+static void check_temperature(struct argp_state *state, const char *text)
+{
+    char *end = NULL;
+    long degrees = strtol(text, &end, 10);
+    if (end == text || *end || degrees < 30 || degrees > 150) {
+        argp_error(state, "--max-temperature %s: a number from 30 to 150 is needed", text);
+    }
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -46,6 +63,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_LOW_IMPACT:
         arguments->low_impact = true;
+        return 0;
+    case KEY_MAX_TEMPERATURE:
+        check_temperature(state, arg);
+        arguments->max_temperature = arg;
         return 0;
     case KEY_WINDOWS:
         arguments->windows = true;
@@ -73,6 +94,7 @@ static void tell_stopping(enum supervise_level level)
 struct plan {
     json_t *devices;
     const char *when_done;
+    const char *worker_arguments[3]; /* NULL-terminated */
     bool windows;
 };
 
@@ -101,6 +123,7 @@ static int stay(talk_t *talk, const struct plan *plan, int ready)
     if (!supervise) {
         return COMMAND_FAILED;
     }
+    supervise_set_worker_arguments(supervise, plan->worker_arguments);
     steward_t *steward = steward_new(talk_paths(talk), "farm", true);
     int status = supervise_start(supervise, plan->devices, false);
     if (status == COMMAND_DONE && plan->windows) {
@@ -198,6 +221,8 @@ int cmd_farm(int argc, char **argv)
           0 },
         { "low-impact", KEY_LOW_IMPACT, NULL, 0,
           "Leave out GPUs with a display; without a GPU use half of the cores", 0 },
+        { "max-temperature", KEY_MAX_TEMPERATURE, "C", 0,
+          "A card that is hotter rests until it is 10 degrees cooler than that", 0 },
         { "windows", KEY_WINDOWS, NULL, 0,
           "Show what each worker says in a pane of tmux, or a terminal, of its own", 0 },
         { "when-done", KEY_WHEN_DONE, "WHAT", 0,
@@ -223,6 +248,10 @@ int cmd_farm(int argc, char **argv)
     }
     plan.when_done = arguments.when_done;
     plan.windows = arguments.windows;
+    if (arguments.max_temperature) {
+        plan.worker_arguments[0] = "--max-temperature";
+        plan.worker_arguments[1] = arguments.max_temperature;
+    }
     status = arguments.detach ? detach_farm(&plan) : run_farm(&plan);
     json_decref(plan.devices);
     return status;

@@ -14,6 +14,7 @@
 #include "submit/say.h"
 
 enum {
+    ARGUMENTS_MAX = 16,
     EXIT_FAULT = 1,       /* of a broker that never served: its ledger cannot be used */
     EXIT_UNUSABLE = 2,    /* usage: the same command would fail again */
     EXIT_BROKER_HELD = 3, /* another broker has the ledger */
@@ -70,12 +71,25 @@ static const char *title(const struct member *self)
     return self->kind == MEMBER_WORKER ? self->device : names[self->kind];
 }
 
+/* The command line of a worker or inspector. */
+static void worker_arguments(const struct member *self, const char *out[ARGUMENTS_MAX])
+{
+    const char *const own[] = { "--device", self->device, "--owner-fd", "3" };
+    size_t count = sizeof own / sizeof *own;
+    memcpy(out, own, sizeof own);
+    for (size_t i = 0; self->arguments && self->arguments[i] && count + 1 < ARGUMENTS_MAX; i++) {
+        out[count++] = self->arguments[i];
+    }
+    out[count] = NULL;
+}
+
 bool member_start(struct member *self)
 {
     CLEANUP(cleanup_fd) int theirs = -1;
     int ends[2] = { -1, -1 };
     const char *broker[] = { "--owner-fd", "3", NULL };
-    const char *worker[] = { "--device", self->device, "--owner-fd", "3", NULL };
+    const char *worker[ARGUMENTS_MAX];
+    worker_arguments(self, worker);
     bool is_broker = self->kind == MEMBER_BROKER;
     int rc = pipe2(ends, O_CLOEXEC) == 0 ? 0 : -errno;
     theirs = ends[0];

@@ -47,8 +47,9 @@ struct supervise {
     bool started;  /* all that is to run has been started once */
     bool stopping; /* ends are expected: nothing is started again */
     bool only_if_none;
-    bool held;               /* no workers yet */
-    struct member **members; /* owned; broker and inspector are the first two */
+    bool held;                           /* no workers yet */
+    const char *const *worker_arguments; /* borrowed, or NULL */
+    struct member **members;             /* owned; broker and inspector are the first two */
     size_t count;
     json_t *devices; /* owned; to be started when nobody else's workers are left */
     int64_t look_ms; /* when to look again at what others started */
@@ -184,8 +185,14 @@ static struct member *add_member(struct supervise *self, enum member_kind kind, 
 {
     self->members = alloc_resize(self->members, self->count + 1, sizeof(struct member *));
     struct member *member = member_new(kind, device, talk_paths(self->talk), self->in_front);
+    member->arguments = kind == MEMBER_WORKER ? self->worker_arguments : NULL;
     self->members[self->count++] = member;
     return member;
+}
+
+void supervise_set_worker_arguments(supervise_t *self, const char *const *arguments)
+{
+    self->worker_arguments = arguments;
 }
 
 void supervise_destroy(supervise_t **self_p)

@@ -45,6 +45,10 @@ void supervise_destroy(supervise_t **self_p);
  */
 int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none);
 
+/* Further arguments of every worker that it starts, NULL-terminated and borrowed for its life;
+ * before supervise_start. */
+void supervise_set_worker_arguments(supervise_t *self, const char *const *arguments);
+
 /* supervise_start is to start no workers yet: supervise_release_workers does, on these devices. */
 void supervise_hold_workers(supervise_t *self);
 void supervise_release_workers(supervise_t *self, const json_t *devices);

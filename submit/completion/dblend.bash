@@ -55,7 +55,7 @@ _dblend_option_value()
         COMPREPLY=($(compgen -d -- "$2"))
         ;;
     -S | --scene | -n | --name | -p | --priority | --samples | --percentage | --attempts | \
-        --placeholder-timeout | --stall | --max-frame-time | --min-frame-time | -t | --timeout | -F | --frame)
+        --placeholder-timeout | --stall | --max-frame-time | --min-frame-time | -t | --timeout | -F | --frame | --max-temperature)
         COMPREPLY=()
         ;;
     *) return 1 ;;
@@ -101,7 +101,7 @@ _dblend()
     _dblend_option_value "$previous" "$current" "$command" && return
     case $command in
     render) options="--devices --low-impact --when-done --from --json $job" ;;
-    farm) options='--devices --low-impact --windows --when-done --detach' ;;
+    farm) options='--devices --low-impact --max-temperature --windows --when-done --detach' ;;
     add) options="--from --no-wait --quiet --json $job" ;;
     list) options='--all --quiet --json' ;;
     show) options='--frames --json' ;;

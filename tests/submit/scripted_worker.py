@@ -314,6 +314,7 @@ def main():
     parser.add_argument("--list", nargs="+")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--owner-fd", type=int, default=-1)
+    parser.add_argument("--max-temperature")
     words = parser.parse_args()
     if words.list and words.list[0] == "cards":
         return 0  # there are none

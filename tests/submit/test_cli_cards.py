@@ -138,3 +138,21 @@ def test_a_card_of_a_group_is_rested_by_its_place(home, machine):
     home.ok("rest", "gpu:1")
     until(lambda: [one["device"] for one in home.json("workers") if one["state"] == "resting"] ==
           ["+".join(FOUR[:2])], why=str(home.json("workers")))
+
+
+def test_how_hot_a_card_may_be_is_told_to_every_worker(home, machine):
+    machine("four-cards")
+    said = home.bin / "said"
+    worker = home.bin / "dblend-worker"
+    worker.write_text(worker.read_text().replace("*) exec", f"*) echo \"$@\" >>'{said}'; exec"))
+    farm_of(home, 4, "--max-temperature", "85")
+    lines = [line for line in said.read_text().splitlines() if "--device none" not in line]
+    assert len(lines) == 4 and all(line.endswith("--max-temperature 85") for line in lines)
+    assert "--max-temperature" not in "".join(
+        line for line in said.read_text().splitlines() if "--device none" in line)
+
+
+@pytest.mark.parametrize("text", ["hot", "29", "151", "85C"])
+def test_how_hot_is_a_number_of_degrees(home, text):
+    done = home.run("farm", "--max-temperature", text)
+    assert done.returncode == 2 and "a number from 30 to 150" in done.stderr
