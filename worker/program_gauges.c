@@ -18,12 +18,21 @@ static void on_telemetry(void *arg)
     session_touch(self->session); /* the broker must hear it before it gives us more */
 }
 
+/* On telemetry's thread, which may outlive everything but the whereabouts. */
+static void look(void *ctx, cards_t *cards, pid_t blender)
+{
+    whereabouts_look(ctx, cards, blender);
+}
+
 void gauges_start(struct program *self)
 {
+    self->whereabouts = whereabouts_new(self->setup->device);
     const struct telemetry_setup setup = {
         .topology = self->setup->topology,
         .device = self->setup->device,
         .max_temperature_c = self->setup->max_temperature_c,
+        .look = look,
+        .ctx = self->whereabouts,
     };
     if (self->setup->device->kind == DEVICE_NONE) {
         return;
@@ -87,7 +96,9 @@ void gauges_turn(struct program *self)
 
 void gauges_stop(struct program *self)
 {
-    telemetry_stop(&self->telemetry);
+    if (telemetry_stop(&self->telemetry)) {
+        whereabouts_destroy(&self->whereabouts);
+    }
     json_decref(self->me.device_types);
     free(self->device_name);
 }

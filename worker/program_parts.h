@@ -15,6 +15,7 @@
 #include "worker/session.h"
 #include "worker/telemetry.h"
 #include "worker/watch.h"
+#include "worker/whereabouts.h"
 #include "worker/work.h"
 
 enum leaving {
@@ -44,6 +45,7 @@ struct program {
     char worker_id[33];
     struct session_self me;
     struct pin_env pin;
+    whereabouts_t *whereabouts;
     telemetry_t *telemetry; /* NULL: an inspector */
     char *device_name;      /* for people, or NULL */
 };

@@ -109,6 +109,18 @@ static void port_tell(void *ctx)
     }
 }
 
+static void port_watch_begin(void *ctx, bool on_card)
+{
+    struct program *self = ctx;
+    whereabouts_begin(self->whereabouts, on_card);
+}
+
+static json_t *port_watch_end(void *ctx)
+{
+    struct program *self = ctx;
+    return whereabouts_end(self->whereabouts);
+}
+
 struct work_ports program_ports(struct program *self)
 {
     return (struct work_ports){
@@ -128,5 +140,7 @@ struct work_ports program_ports(struct program *self)
         .held_by = port_held_by,
         .source_look = port_source_look,
         .tell = port_tell,
+        .watch_begin = port_watch_begin,
+        .watch_end = port_watch_end,
     };
 }

@@ -60,6 +60,7 @@ struct task {
     bool stopping;       /* giving up: Blender has to be stopped first */
     char *path;          /* owned or NULL: the temporary file */
     json_t *found;       /* inspect: the answer of Blender, kept over the survey */
+    json_t *elsewhere;   /* a warning: Blender was seen on another card; NULL: it was not */
     char *log;           /* owned or NULL: Blender's output of the attempt */
     size_t log_size;
     int64_t render_ms;

@@ -224,13 +224,13 @@ int telemetry_start(const struct telemetry_setup *setup, telemetry_t **out)
     return 0;
 }
 
-void telemetry_stop(telemetry_t **self_p)
+bool telemetry_stop(telemetry_t **self_p)
 {
     telemetry_t *self = *self_p;
     struct timespec until;
     *self_p = NULL;
     if (!self) {
-        return;
+        return true;
     }
     (void)pthread_mutex_lock(&self->lock);
     self->stop = true;
@@ -238,9 +238,11 @@ void telemetry_stop(telemetry_t **self_p)
     (void)pthread_mutex_unlock(&self->lock);
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += STOP_S;
-    if (pthread_timedjoin_np(self->thread, NULL, &until) == 0) {
-        release(self);
+    if (pthread_timedjoin_np(self->thread, NULL, &until) != 0) {
+        return false;
     }
+    release(self);
+    return true;
 }
 
 int telemetry_fd(const telemetry_t *self)

@@ -11,6 +11,7 @@
 
 #include <hwloc.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -43,8 +44,8 @@ struct telemetry_peaks {
 /* setup is copied, what it points to is borrowed until telemetry_stop. */
 int telemetry_start(const struct telemetry_setup *setup, telemetry_t **out);
 
-/* A thread that stands in a driver is left behind, with what it needs. */
-void telemetry_stop(telemetry_t **self_p);
+/* A thread that stands in a driver is left behind, with what it needs: then false. */
+bool telemetry_stop(telemetry_t **self_p);
 
 /* Becomes readable when the card has become too hot, or cool again; telemetry_heard empties it. */
 int telemetry_fd(const telemetry_t *self);

@@ -30,6 +30,7 @@ bool device_agrees(work_t *self, struct task *task, const json_t *answer, int64_
     if (cycles_check(self->device, device, &text) == CYCLES_OK) {
         json_decref(self->device_warnings);
         self->device_warnings = json_incref(json_object_get(device, "warnings"));
+        self->on_card = strcmp(msg_str_or(device, "type", "NONE"), "NONE") != 0;
         return true;
     }
     struct blender_end why = { .code = "device-mismatch",
@@ -42,8 +43,30 @@ bool device_agrees(work_t *self, struct task *task, const json_t *answer, int64_
     return false;
 }
 
-void device_add_warnings(const work_t *self, json_t *warnings)
+void device_watch_begin(work_t *self)
 {
+    if (self->ports.watch_begin) {
+        self->ports.watch_begin(self->ports.ctx, self->on_card);
+    }
+}
+
+void device_watch_end(work_t *self, struct task *task)
+{
+    if (self->ports.watch_end) {
+        json_decref(task->elsewhere);
+        task->elsewhere = self->ports.watch_end(self->ports.ctx);
+    }
+    if (task->elsewhere) {
+        log_warning("claim %lld: %s", (long long)task->claim,
+                    msg_str_or(task->elsewhere, "text", "?"));
+    }
+}
+
+void device_add_warnings(const work_t *self, const struct task *task, json_t *warnings)
+{
+    if (task->elsewhere) {
+        json_array_append(warnings, task->elsewhere);
+    }
     if (json_is_array(self->device_warnings)) {
         (void)json_array_extend(warnings, self->device_warnings); /* fails for no array */
     }
@@ -54,4 +77,5 @@ void device_forget(work_t *self)
     json_decref(self->device);
     json_decref(self->device_warnings);
     self->device = self->device_warnings = NULL;
+    self->on_card = false;
 }

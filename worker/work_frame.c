@@ -84,6 +84,7 @@ static void render(work_t *self, struct task *task, int64_t now_ms)
     (void)snprintf(task->blender, sizeof task->blender, "%s", task->chosen->version);
     work_move(self, task, TASK_RENDERING, now_ms);
     const struct pulse_limits limits = limits_of(self, task);
+    device_watch_begin(self);
     self->ports.blender_command(self->ports.ctx, command, &limits);
     json_t *report = report_new(task->claim, "started");
     char *no_log = NULL;
@@ -128,7 +129,7 @@ static json_t *finished_report(const work_t *self, const struct task *task, cons
     if (too_fast) {
         json_array_append_new(warnings, too_fast);
     }
-    device_add_warnings(self, warnings);
+    device_add_warnings(self, task, warnings);
     json_object_set_new(report, "ms", json_integer(task->render_ms));
     json_object_set_new(report, "digest", json_string(task->digest));
     if (task->gpu_peak_bytes > 0) {
@@ -296,6 +297,7 @@ void frame_blender_answer(work_t *self, struct task *task, const json_t *answer,
     task->gpu_peak_bytes = peaks.gpu_bytes;
     task->rss_peak_bytes = peaks.rss_bytes;
     task->render_ms = msg_int_or(answer, "ms", 0);
+    device_watch_end(self, task);
     limits_note(self, task);
     work_move(self, task, TASK_PROVING, now_ms);
 }

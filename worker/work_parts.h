@@ -56,6 +56,7 @@ struct work {
     json_t *result;      /* Blender's answer, while the file is checked */
     char *remark;        /* on the choice of Blender, for people */
     json_t *device;      /* that autorender was asked for */
+    bool on_card;        /* Cycles renders the open job on the device's cards */
     json_t *device_warnings; /* of its answer: they go with every frame; NULL for none */
     const struct blender_info *chosen;
 };
@@ -136,7 +137,9 @@ json_t *device_request(work_t *self, const struct task *task); /* of `open`; the
 
 /* Is the open job rendered where it was asked to be? Else the task is ended with an error. */
 bool device_agrees(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
-void device_add_warnings(const work_t *self, json_t *warnings);
+void device_add_warnings(const work_t *self, const struct task *task, json_t *warnings);
+void device_watch_begin(work_t *self);                  /* a frame begins to render */
+void device_watch_end(work_t *self, struct task *task); /* it is rendered */
 void device_forget(work_t *self);
 
 /* work_sweep.c */

@@ -73,6 +73,29 @@ static void a_frame_on_the_cpu_says_so(void **state)
     bench_expect_report(bench, 1, "finished", "on-cpu", "rendered on the CPU");
 }
 
+static void a_frame_whose_blender_was_elsewhere_is_flagged(void **state)
+{
+    struct bench *bench = open_with(state, right_text);
+    bench_prover_says(bench, "mine");
+    assert_int_equal(bench->watches, 1);
+    assert_true(bench->on_card);
+    bench->elsewhere = "{\"code\": \"other-device\", \"text\": \"seen on card 7\"}";
+    bench_blender_says(bench, "rendered");
+    bench_prover_says(bench, "done");
+    bench_expect_report(bench, 1, "finished", "other-device", "seen on card 7");
+}
+
+static void the_next_frame_is_watched_anew(void **state)
+{
+    struct bench *bench = open_with(state, right_text);
+    bench_prover_says(bench, "mine");
+    bench_blender_says(bench, "rendered");
+    bench_prover_says(bench, "done");
+    bench_expect_report(bench, 1, "finished", NULL, NULL);
+    bench_render_next(bench, 2, 32);
+    assert_int_equal(bench->watches, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -80,6 +103,8 @@ int main(void)
         BENCH(another_card_renders_nothing),
         BENCH(an_answer_without_a_device_is_a_mismatch),
         BENCH(a_frame_on_the_cpu_says_so),
+        BENCH(a_frame_whose_blender_was_elsewhere_is_flagged),
+        BENCH(the_next_frame_is_watched_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

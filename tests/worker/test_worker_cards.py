@@ -162,3 +162,55 @@ def test_a_cpu_worker_sees_no_card(broker, on_machine, faults, job, machine):
     assert broker.of(claim) == ["started", "finished"]
     said, = used(faults)
     assert said["type"] == "NONE" and said["listed"] == []
+
+
+# -- who is on which card while a frame renders, by NVML ----------------------------------------
+
+
+@pytest.fixture
+def seen(broker, on_machine, faults, job, home):
+    """seen([card of the pid, ...]): the last report of a frame during which NVML shows that."""
+
+    def run(*indexes):
+        machine = home / "machine"
+        text = (TESTS / "fake-gpu" / "machines" / FOUR).read_text()
+        machine.write_text(text)
+        faults("slow-1")
+        worker = on_machine(str(machine), "--device", "gpu:1")
+        broker.job = job
+        claim, = broker.frames(1)
+        broker.until(lambda: faults.lines("slow"))
+        pid = faults.starts()[-1]["pid"]
+        head, *parts = text.split("\n[")
+        for index in indexes:
+            parts[index] += f"process = {pid} 2048 compute\n"
+        swap = home / "machine.new"
+        swap.write_text("\n[".join([head, *parts]))
+        swap.rename(machine)
+        return worker, claim
+
+    return run
+
+
+def end_of(broker, faults, claim):
+    faults("go-1")
+    broker.until(lambda: broker.ended(claim))
+    return broker.report(claim, "finished")
+
+
+def test_a_blender_on_another_card_flags_its_frame(broker, faults, seen):
+    worker, claim = seen(1, 3)
+    broker.until(lambda: "blender is on another card" in worker.told())
+    finished = end_of(broker, faults, claim)
+    warning, = [one for one in finished["warnings"] if one["code"] == "other-device"]
+    assert "pci:0000:ca:00.0" in warning["text"] and "pci:0000:31:00.0" in warning["text"]
+    assert "pci:0000:ca:00.0" in worker.told()
+
+
+def test_a_blender_on_its_own_card_flags_nothing(broker, faults, seen):
+    _, claim = seen(1)
+    broker.until(lambda: broker.last["telemetry"].get("gpu_load_percent") is not None
+                 and broker.last["state"] == "rendering")
+    seen_at = len(broker.syncs)
+    broker.until(lambda: len(broker.syncs) > seen_at + 2, why="some looks have been")
+    assert "warnings" not in end_of(broker, faults, claim)

@@ -128,6 +128,19 @@ static void look(void *ctx, struct source_ask *ask)
     source_ask_clear(ask);
 }
 
+static void watch_begin(void *ctx, bool on_card)
+{
+    struct bench *bench = ctx;
+    bench->watches++;
+    bench->on_card = on_card;
+}
+
+static json_t *watch_end(void *ctx)
+{
+    const struct bench *bench = ctx;
+    return bench->elsewhere ? json_loads(bench->elsewhere, 0, NULL) : NULL;
+}
+
 static const char job_text[] =
     "{\"job\": 5, \"file\": \"/a/b.blend\", \"size\": 10, \"mtime_ns\": 20, \"hash\": \"00\","
     " \"options\": {}, \"found\": {\"digest\": \"d1\", \"file_version\": 304, \"width\": 32,"
@@ -137,8 +150,9 @@ static const char job_text[] =
 static void make_work(struct bench *bench, bool inspector)
 {
     const struct work_ports ports = {
-        bench, prover_ready_now, ask_prover, state_now, info_now, want, restart, command, take_log,
-        mark,  nothing,          rss,        peaks,     held,     look, nothing
+        bench,   prover_ready_now, ask_prover,  state_now, info_now, want,  restart,
+        command, take_log,         mark,        nothing,   rss,      peaks, held,
+        look,    nothing,          watch_begin, watch_end
     };
     const struct work_setup setup = {
         .blenders = &bench->blenders,

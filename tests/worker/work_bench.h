@@ -42,8 +42,11 @@ struct bench {
     const struct device *device; /* of this worker; NULL: none is told */
     const char *used;            /* what the answer to `open` says of it, JSON */
     json_t *opening;             /* the last `open` */
-    int unwanted;                /* how often no Blender was wanted any more, */
-    int wanted;                  /* and how often one was */
+    const char *elsewhere; /* where the driver saw Blender, a warning as JSON; NULL: nowhere */
+    int watches;           /* frames that it was watched in, */
+    bool on_card;          /* the last one on a card */
+    int unwanted;          /* how often no Blender was wanted any more, */
+    int wanted;            /* and how often one was */
 };
 
 /* Setup and teardown. */
