@@ -228,6 +228,23 @@ static void lie(struct hand *self, json_t *body)
     }
 }
 
+/* Where there are cards, workers tell what their machine has left, and are too hot at times. */
+static void put_gauges(const struct hand *self, json_t *body)
+{
+    if (self->kind != DEVICE_GPU || world_chance(300)) {
+        return;
+    }
+    int64_t rss = world.calm ? 0 : world_below(24) * HAND_GIB;
+    /* At last there is next to nothing: one at a time must still come through. */
+    int64_t available = world.calm ? HAND_GIB / 2 : world_below(64) * HAND_GIB;
+    msg_set(body, "telemetry",
+            json_pack("{s:I, s:I}", "blender_rss_bytes", (json_int_t)rss, "host_available_bytes",
+                      (json_int_t)available));
+    if (!world.calm && world_chance(100)) {
+        msg_set(body, "rest", json_pack("{s:s, s:s}", "code", "too-hot", "text", "91 C"));
+    }
+}
+
 static json_t *sync_body(struct hand *self)
 {
     json_t *body = msg_new("SYNC");
@@ -244,6 +261,7 @@ static json_t *sync_body(struct hand *self)
         self->left = true;
     }
     put_state(self, body);
+    put_gauges(self, body);
     if (self->liar && !world.calm && world_chance(world.faults.lie)) {
         lie(self, body);
     }
