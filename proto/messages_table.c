@@ -242,7 +242,7 @@ SHAPE(ready_shape, ID("seq"), HEX("worker", 32), FIELD("name", FIELD_STR, 512),
       MAPS("blenders", blender_shape, BLENDERS_MAX), ID_OPT("job"),
       MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX),
       BYTES_OPT("memory_bytes"), STRS_OPT("device_types", DEVICE_TYPES_MAX),
-      FIELD_OPT("device_name", FIELD_STR, 512));
+      FIELD_OPT("device_name", FIELD_STR, 512), BOOL_OPT("draws_shared"));
 
 SHAPE(progress_shape, ID("claim"), STR("text"), COUNT("done"), COUNT("total"));
 

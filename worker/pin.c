@@ -119,6 +119,11 @@ static void hide(struct pin_env *self, const struct device *device)
     }
 }
 
+bool pin_draws_shared(const struct device *device)
+{
+    return device->card_count > 1 || is_of(device, CARD_NVIDIA);
+}
+
 /* Eevee and Workbench draw by OpenGL, which knows none of these variables: Mesa's drivers have one
  * of their own, NVIDIA's has none. */
 static void add_drawing(struct pin_env *self, const struct device *device)
@@ -127,7 +132,7 @@ static void add_drawing(struct pin_env *self, const struct device *device)
         add(self, "LIBGL_ALWAYS_SOFTWARE=1");
         return;
     }
-    if (device->card_count == 1 && !is_of(device, CARD_NVIDIA)) {
+    if (!pin_draws_shared(device)) {
         CLEANUP(cleanup_free) char *place = alloc_text(device->cards[0]->pci);
         for (char *at = place; (at = strpbrk(at, ":."));) {
             *at = '_';

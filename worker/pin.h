@@ -14,6 +14,8 @@
  * else has set stays as it is. Whether Blender then takes the right card is checked inside it.
  */
 
+#include <stdbool.h>
+
 #include "worker/device.h"
 
 enum {
@@ -37,5 +39,8 @@ int pin_process(hwloc_topology_t topology, const struct device *device);
 void pin_environment(const struct device *device, struct pin_env *out);
 
 void pin_env_clear(struct pin_env *self);
+
+/* Does Blender draw (Eevee, Workbench) on a card that no environment can choose? */
+bool pin_draws_shared(const struct device *device);
 
 #endif

@@ -76,6 +76,9 @@ static json_t *ready_body(session_t *self)
     if (self->me.device_types) {
         json_object_set(body, "device_types", self->me.device_types);
     }
+    if (self->me.draws_shared) {
+        json_object_set_new(body, "draws_shared", json_true());
+    }
     if (self->me.device_name) {
         json_object_set_new(body, "device_name", json_string(self->me.device_name));
     }

@@ -38,6 +38,7 @@ struct session_self {
     int64_t memory_bytes;    /* of its card; 0: not known */
     json_t *device_types;    /* array of words, borrowed likewise; NULL: it has no card */
     const char *device_name; /* for people; NULL: it has no card */
+    bool draws_shared;       /* nobody can choose the card that Eevee draws on */
 };
 
 /* The worker as it is now; filled by the owner for each message. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "broker/queue/state.h"
+#include "broker/queue/ways.h"
 #include "proto/alloc.h"
 
 /* So many workers are looked at in vain (blocked for the job) before the rest is left to their own
@@ -123,7 +124,7 @@ static bool may_take(queue_t *self, struct job *job, struct worker *worker)
 {
     return !block_on(job, worker->name) && free_for(job, worker) &&
            fit_class_job(self, job, worker->class) && rows_waiting_for(job, worker->class) &&
-           host_fits(job, worker);
+           ways_alone(self, job, worker) && host_fits(job, worker);
 }
 
 bool assign_back(queue_t *self, const struct worker *worker)

@@ -115,6 +115,7 @@ struct queue_ready {
     enum device_kind device_kind;
     const char *device_name; /* for people, or NULL */
     int64_t memory_bytes;    /* of its smallest card; 0 = not known */
+    bool draws_shared;       /* Eevee draws on a card that nobody can choose */
     unsigned ways;           /* device_types_bit of what its cards can; 0 = not known */
     bool kinds[CLAIM_KINDS]; /* by enum claim_kind */
     struct queue_blender blenders[QUEUE_BLENDERS];

@@ -153,7 +153,7 @@ struct job {
     int32_t attempts_max;
     struct order order;
     bool overwrite, mix, allow_cpu, strict, ordered, denoise;
-    bool by_cycles, cpu_only;        /* its engine; Open Shading Language */
+    bool by_cycles, draws, cpu_only; /* Cycles; Eevee, Workbench; Open Shading Language */
     unsigned ways;                   /* device_types_bit of those that are wanted; 0 = any */
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
@@ -224,6 +224,7 @@ struct worker {
     int64_t pid;
     struct queue_process process;
     enum device_kind device_kind;
+    bool draws_shared;   /* nobody can choose the card that its Blender draws on */
     struct class *class; /* NULL without a session */
     json_t *versions;
     struct link heard; /* in queue.heard, oldest first */

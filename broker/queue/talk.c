@@ -101,6 +101,7 @@ static void describe(queue_t *self, struct worker *worker, const struct queue_re
     }
     worker->process = ready->process;
     worker->device_kind = ready->device_kind;
+    worker->draws_shared = ready->draws_shared;
     host_join(self, worker, ready->host);
     worker->versions = json_array();
     for (size_t i = 0; i < ready->blender_count && i < QUEUE_BLENDERS; i++) {

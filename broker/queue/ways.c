@@ -23,6 +23,7 @@ void ways_read(struct job *job)
     const char *engine = json_string_value(json_object_get(job->row.found, "engine"));
     job->ways = 0;
     job->by_cycles = engine && strcmp(engine, "CYCLES") == 0;
+    job->draws = engine && strncmp(engine, "BLENDER_", 8) == 0;
     job->cpu_only = json_is_true(json_object_get(job->row.found, "engine_cpu_only"));
     if (wish && device_types_parse(wish, &types, &error_text) == 0) {
         for (size_t i = 0; i < types.count; i++) {
@@ -41,6 +42,21 @@ bool ways_fit(const struct job *job, const struct class *class, int32_t version)
         ways &= version >= OSL_ON_OPTIX ? device_types_bit("OPTIX") : 0;
     }
     return (job->ways ? ways & job->ways : ways) != 0;
+}
+
+bool ways_alone(queue_t *queue, const struct job *job, const struct worker *worker)
+{
+    if (!job->draws || !worker->draws_shared || worker->job == job) {
+        return true;
+    }
+    for (struct link *at = queue->heard.next; at != &queue->heard; at = at->next) {
+        const struct worker *other = LINK_ITEM(at, struct worker, heard);
+        if (other != worker && other->draws_shared && other->job && other->job->draws &&
+            strcmp(other->host, worker->host) == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 const char *ways_code(const struct job *job)

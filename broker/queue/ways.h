@@ -12,14 +12,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/queue/queue.h"
+
 struct class;
 struct job;
+struct worker;
 
 /* Read what is in the job's options and in what inspection found. */
 void ways_read(struct job *job);
 
 /* May a worker of this class render the job with this Blender (304)? CPUs may render everything. */
 bool ways_fit(const struct job *job, const struct class *class, int32_t version);
+
+/* Eevee and Workbench draw on whatever card the system gives them, where nobody can choose it: one
+ * worker of a host at a time takes such jobs, so that they do not meet on one card. */
+bool ways_alone(queue_t *queue, const struct job *job, const struct worker *worker);
 
 /* Why a worker that ways_fit refuses does not fit: a code, and words for people. */
 const char *ways_code(const struct job *job);

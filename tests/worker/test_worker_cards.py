@@ -32,6 +32,7 @@ def test_each_of_four_cards(broker, on_machine, faults, job, index):
     assert broker.of(claim) == ["started", "finished"], worker.told()
     assert broker.ready[0]["device"] == "pci:" + card["pci"]
     assert broker.ready[0]["device_kind"] == "gpu"
+    assert broker.ready[0]["draws_shared"] is True  # NVIDIA's OpenGL cannot be told a card
     env = faults.starts()[0]["env"]
     assert env["CUDA_VISIBLE_DEVICES"] == card["uuid"]
     assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
@@ -88,6 +89,7 @@ def test_a_card_of_each_maker(broker, on_machine, faults, job, index, kind, name
     assert said["type"] == kind and len(said["used"]) == 1
     assert all(one.startswith(said["used"][0]["id"].partition("_")[0]) for one in said["listed"])
     assert faults.starts()[0]["env"][name] == value
+    assert broker.ready[0].get("draws_shared", False) == (kind == "OPTIX")
 
 
 def test_what_a_cluster_manager_gave_is_all_there_is(broker, on_machine, faults, job):

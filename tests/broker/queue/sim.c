@@ -447,6 +447,7 @@ void sim_ready(struct sim *self, struct sim_worker *worker)
         .device_name = worker->device_name,
         .memory_bytes = worker->memory_bytes,
         .ways = worker->ways,
+        .draws_shared = worker->draws_shared,
         .job = worker->job,
     };
     int64_t replaced;

@@ -35,9 +35,10 @@ struct sim_worker {
     const char *host;  /* "host" when NULL */
     json_t *telemetry; /* owned, or NULL */
     struct queue_rest_reason rest;
-    const char *device_name;      /* for people, or NULL */
-    int64_t memory_bytes;         /* of a card; 0: it does not say */
-    unsigned ways;                /* device_types_bit of its cards; likewise */
+    const char *device_name; /* for people, or NULL */
+    int64_t memory_bytes;    /* of a card; 0: it does not say */
+    unsigned ways;           /* device_types_bit of its cards; likewise */
+    bool draws_shared;
     struct queue_process process; /* said in READY */
     struct queue_process written; /* as the ledger has it; start 0: it has none */
     int64_t session, seq, seen, job;

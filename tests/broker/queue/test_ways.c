@@ -103,6 +103,46 @@ static void allow_cpu_lets_any_gpu_worker_take_it(void **state)
     assert_int_equal(gpu(sim, "h/amd", "HIP", "3.6.0")->held_count, 1);
 }
 
+/* A worker of an NVIDIA card on a host. */
+static struct sim_worker *drawing(struct sim *sim, const char *name, const char *host)
+{
+    struct sim_worker *worker = sim_worker(sim, name);
+    worker->kind = DEVICE_GPU;
+    worker->host = host;
+    worker->draws_shared = true;
+    worker->want = 1;
+    worker->no_sweeps = true;
+    sim_ready(sim, worker);
+    sim_turn(sim);
+    sim_step(sim, worker);
+    return worker;
+}
+
+static void one_worker_of_a_host_draws(void **state)
+{
+    struct sim *sim = *state;
+    (void)job(sim, "BLENDER_EEVEE_NEXT", false, NULL);
+    struct sim_worker *first = drawing(sim, "a/1", "a");
+    struct sim_worker *second = drawing(sim, "a/2", "a");
+    assert_int_equal(first->held_count, 1);
+    assert_int_equal(second->held_count, 0);
+    assert_int_equal(drawing(sim, "b/1", "b")->held_count, 1);
+    first->leave = true;
+    first->want = 0;
+    sim_step(sim, first);
+    sim_turn(sim);
+    sim_step(sim, second);
+    assert_true(second->held_count > 0); /* now it is the one */
+}
+
+static void all_workers_of_a_host_render_with_cycles(void **state)
+{
+    struct sim *sim = *state;
+    (void)job(sim, "CYCLES", false, NULL);
+    assert_int_equal(drawing(sim, "a/1", "a")->held_count, 1);
+    assert_int_equal(drawing(sim, "a/2", "a")->held_count, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -114,6 +154,8 @@ int main(void)
         TEST(osl_goes_to_cpus),
         TEST(osl_goes_to_optix_from_3_5_on),
         TEST(allow_cpu_lets_any_gpu_worker_take_it),
+        TEST(one_worker_of_a_host_draws),
+        TEST(all_workers_of_a_host_render_with_cycles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
