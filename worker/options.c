@@ -174,4 +174,8 @@ void options_parse(int argc, char **argv, struct options *out)
     argp_err_exit_status = 2;
     *out = (struct options){ .exit_when_idle_s = -1, .owner_fd = -1, .stall_s = STALL_S };
     (void)argp_parse(&argp, argc, argv, 0, NULL, out); /* exits by itself on an error */
+    const char *python = getenv("DBLEND_BPY"); /* so that `farm', `render' and `add' know it, too */
+    if (python && *python && !out->blenders[0] && !out->bpys[0]) {
+        out->bpys[0] = python;
+    }
 }

@@ -29,16 +29,28 @@ def test_it_is_started_as_a_python(broker, start_stand_in, faults, job):
                                             "denoiser": False}]
 
 
+@pytest.mark.parametrize("device", ["cpu:0", "none"])
+def test_a_variable_names_it_for_all_workers(broker, start, faults, device):
+    start("--device", device, DBLEND_BPY=str(STAND_IN), STAND_IN=str(faults.path))
+    broker.until(lambda: broker.ready)
+    assert [row["path"] for row in broker.ready[0]["blenders"]] == [str(STAND_IN)]
+
+
+def test_an_option_goes_before_the_variable(home):
+    rows, _ = listed(home, "--blender", str(STAND_IN), DBLEND_BPY="/nonexistent/python")
+    assert [row["path"] for row in rows] == [str(STAND_IN)]
+
+
 def test_a_blender_program_is_told_its_threads_by_argument_alone(broker, start_stand_in, faults):
     start_stand_in(DBLEND_THREADS="7")
     broker.until(lambda: faults.starts())
     assert faults.starts()[0]["threads"] == ""
 
 
-def listed(home, *arguments):
+def listed(home, *arguments, **more):
     done = subprocess.run([str(BIN / "dblend-worker"), "--list", "blenders", *arguments], text=True,
                           capture_output=True, check=False,
-                          env={**os.environ, "DBLEND_HOME": str(home / "home")})
+                          env={**os.environ, "DBLEND_HOME": str(home / "home"), **more})
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
