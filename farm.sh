@@ -17,7 +17,9 @@ usage() {
 usage: ./farm.sh [--no-install] COMMAND
 
   demo                        build, make a small animated scene, render it with two workers
-  test [PYTEST OPTION...]     build and run every test; -k NAME runs those of that name only
+  test [--bpy] [PYTEST OPTION...]
+                              build and run every test; -k NAME runs those of that name only;
+                              --bpy: also those of the module bpy, from PyPI (350 MB) into build/bpy
   build [--tests]             build/bin/dblend, dblend-broker, dblend-worker (and the unit tests)
   install [--prefix DIR]      build and install them, with man pages and completion (/usr/local)
 
@@ -183,7 +185,30 @@ black_box() {
         "${@:3}" tests) 2>&1 | tee "$1"
 }
 
+# The newest bpy that PyPI has for a Python of this machine, in an environment of its own.
+get_bpy() {
+    local python env=$build/bpy
+    if [[ -x $env/bin/python ]] && "$env/bin/python" -c 'import bpy' >/dev/null 2>&1; then
+        export DBLEND_TEST_BPY=$env/bin/python
+        return 0
+    fi
+    for python in python3.13 python3.12 python3.11 python3; do
+        command -v "$python" >/dev/null || continue
+        rm -rf "$env"
+        if "$python" -m venv "$env" && "$env/bin/pip" install --quiet --only-binary=:all: bpy &&
+            "$env/bin/python" -c 'import bpy' >/dev/null; then
+            export DBLEND_TEST_BPY=$env/bin/python
+            return 0
+        fi
+    done
+    say "No bpy could be had for a Python of this machine: its tests are skipped."
+}
+
 command_test() {
+    if [[ ${1:-} == --bpy ]]; then
+        shift
+        get_bpy
+    fi
     need "${packages_build[@]}" "${packages_run[@]}" "${packages_test[@]}"
     compile
     local python filter status=0 ctest_line='' pytest_line='' filters=()

@@ -120,6 +120,7 @@ json_t *objects_worker(const struct worker_view *view)
     msg_set_int(worker, "done", view->done);
     msg_set(worker, "error", shared_or_null(view->error));
     msg_set(worker, "rests_until", objects_time(view->rests_until));
+    msg_set(worker, "telemetry", shared_or_null(view->telemetry));
     msg_set_str(worker, "phase", view->phase);
     msg_set(worker, "phase_done", int_or_null(view->phase_total ? view->phase_done : 0, 0));
     msg_set(worker, "phase_total", int_or_null(view->phase_total, 0));

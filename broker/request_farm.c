@@ -25,6 +25,8 @@ json_t *request_hello(const struct request *request)
     msg_set_int(answer, "workers", stats.workers);
     msg_set_int(answer, "attendants", (int64_t)attend_count(broker->attend));
     msg_set_int(answer, "jobs", stats.jobs);
+    msg_set_int(answer, "work", stats.work);
+    msg_set_int(answer, "last_job", stats.last_job);
     msg_set_bool(answer, "paused", stats.paused);
     json_t *dropped = json_object();
     msg_set_int(dropped, "workers", broker->dropped.workers);
@@ -63,6 +65,11 @@ json_t *request_attend(const struct request *request)
         CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
         queue_event(broker->queue, request->now, EVENT_FARM_STARTED, text);
     }
+    const char *notice = msg_str_or(request->body, "notice", NULL);
+    if (notice) {
+        queue_event(broker->queue, request->now, EVENT_FARM_NOTICE, notice);
+        return stop_answer(broker);
+    }
     if (broker->stop == DRAIN_NONE && !request->last) {
         return NULL;
     }
@@ -84,20 +91,46 @@ json_t *request_workers(const struct request *request)
     return answer;
 }
 
-json_t *request_drain(const struct request *request)
+/* What came of it for one worker; there: it is a live one. */
+static json_t *worker_result(const char *worker, bool there)
 {
-    const char *worker = msg_str_or(request->body, "worker", "");
-    int rc = queue_drain(request->broker->queue, request->now, worker);
     json_t *result = json_object();
     msg_set_str(result, "worker", worker);
-    msg_set_bool(result, "ok", rc != QUEUE_NO_WORKER);
-    if (rc == QUEUE_NO_WORKER) {
+    msg_set_bool(result, "ok", there);
+    if (!there) {
         CLEANUP(cleanup_free) char *text = alloc_format("%s: no live worker of this name", worker);
         msg_set(result, "error",
                 msg_error("no-such-worker", text, "dblend workers lists their names"));
     }
+    return result;
+}
+
+json_t *request_drain(const struct request *request)
+{
+    const char *worker = msg_str_or(request->body, "worker", "");
+    int rc = queue_drain(request->broker->queue, request->now, worker);
     json_t *answer = requests_ok();
-    msg_set(answer, "results", json_pack("[o]", result));
+    msg_set(answer, "results", json_pack("[o]", worker_result(worker, rc != QUEUE_NO_WORKER)));
+    return answer;
+}
+
+json_t *request_rest(const struct request *request)
+{
+    bool at_once = msg_bool_or(request->body, "now", false);
+    enum drain_order rest = !msg_bool_or(request->body, "rest", false) ? DRAIN_NONE
+                            : at_once                                  ? DRAIN_NOW
+                                                                       : DRAIN_SOFT;
+    json_t *results = json_array();
+    size_t i = 0;
+    json_t *item = NULL;
+    json_array_foreach(msg_array_or_null(request->body, "workers"), i, item)
+    {
+        const char *worker = json_string_value(item);
+        int rc = queue_rest(request->broker->queue, request->now, worker, rest);
+        json_array_append_new(results, worker_result(worker, rc != QUEUE_NO_WORKER));
+    }
+    json_t *answer = requests_ok();
+    msg_set(answer, "results", results);
     return answer;
 }
 

@@ -29,6 +29,7 @@ static const struct request_type types[] = {
     { "ACCEPT", REQUEST_CHANGE, 0, NULL, request_accept, NULL },
     { "CLEAR", REQUEST_CHANGE, 0, NULL, request_clear, NULL },
     { "DRAIN", REQUEST_CHANGE, 0, NULL, request_drain, NULL },
+    { "REST", REQUEST_CHANGE, 0, NULL, request_rest, NULL },
     { "STOP", REQUEST_CHANGE, 0, NULL, request_stop, NULL },
 };
 

@@ -64,6 +64,7 @@ json_t *request_hello(const struct request *request);
 json_t *request_attend(const struct request *request);
 json_t *request_workers(const struct request *request);
 json_t *request_drain(const struct request *request);
+json_t *request_rest(const struct request *request);
 json_t *request_stop(const struct request *request);
 
 /* request_jobs.c */

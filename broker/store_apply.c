@@ -57,6 +57,11 @@ static int put_job(store_t *self, const struct job_row *row)
     sql_bind_int(stmt, 21, row->stopped);
     sql_bind_int(stmt, 22, row->sweep_due);
     sql_bind_int(stmt, 23, row->removing);
+    sql_bind_int_or_null(stmt, 24, row->memory.gpu_peak);
+    sql_bind_int_or_null(stmt, 25, row->memory.rss_peak[DEVICE_CPU]);
+    sql_bind_int_or_null(stmt, 26, row->memory.rss_peak[DEVICE_GPU]);
+    sql_bind_int_or_null(stmt, 27, row->memory.too_small);
+    sql_bind_int_or_null(stmt, 28, row->memory.enough);
     return sql_run(stmt);
 }
 
@@ -136,6 +141,8 @@ static int put_frame(store_t *self, const struct frame_row *row)
     bind_json(stmt, 16, row->error);
     bind_json(stmt, 17, row->proof);
     bind_json(stmt, 18, row->tried);
+    sql_bind_int_or_null(stmt, 19, row->short_bytes);
+    sql_bind_int(stmt, 20, row->fresh);
     int rc = sql_run(stmt);
     return rc == 0 && row->proof ? put_pictures(self, row->job, row->proof) : rc;
 }

@@ -98,6 +98,11 @@ static void read_job(struct reader *reader, struct job_row *out)
         .stopped = sqlite3_column_int(stmt, 20) != 0,
         .sweep_due = sqlite3_column_int(stmt, 21) != 0,
         .removing = sqlite3_column_int(stmt, 22) != 0,
+        .memory = { .gpu_peak = sqlite3_column_int64(stmt, 23),
+                    .rss_peak = { [DEVICE_CPU] = sqlite3_column_int64(stmt, 24),
+                                  [DEVICE_GPU] = sqlite3_column_int64(stmt, 25) },
+                    .too_small = sqlite3_column_int64(stmt, 26),
+                    .enough = sqlite3_column_int64(stmt, 27) },
     };
     if (job_state_parse(read_word(reader, 1), &out->state) < 0 ||
         claim_kind_parse(read_word(reader, 13), &out->claim_kind) < 0 ||
@@ -114,7 +119,8 @@ static int load_jobs(store_t *self, queue_t *queue, char **text)
         self->db,
         "SELECT id, state, spec, found, questions, warnings, error, submitted_at, finished_at,"
         " active_order, attempts, sweeps, claim, claim_kind, claim_outcome, worker, worker_id,"
-        " bound_blender, bound_kind, warnings_accepted, stopped, sweep_due, removing"
+        " bound_blender, bound_kind, warnings_accepted, stopped, sweep_due, removing, gpu_peak,"
+        " rss_peak_cpu, rss_peak_gpu, too_small, enough"
         " FROM job ORDER BY id",
         &stmt);
     if (rc < 0) {
@@ -174,6 +180,8 @@ static void read_frame(struct reader *reader, struct frame_row *out)
         .bytes = read_known(reader, 13),
         .error = read_json(reader, 15),
         .tried = read_json(reader, 16),
+        .short_bytes = sqlite3_column_int64(stmt, 17),
+        .fresh = sqlite3_column_int(stmt, 18) != 0,
     };
     read_sighting(reader, 14, out);
     if (frame_state_parse(read_word(reader, 2), &out->state) < 0 ||
@@ -189,7 +197,7 @@ static int load_frames(store_t *self, queue_t *queue, char **text)
     int rc = sql_prepare(self->db,
                          "SELECT job, number, state, claim, outcome, again, attempts, losses,"
                          " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error,"
-                         " tried FROM frame ORDER BY job, number",
+                         " tried, short, fresh FROM frame ORDER BY job, number",
                          &stmt);
     if (rc < 0) {
         return rc;

@@ -43,6 +43,11 @@ static const char *const steps[] = {
     " bound_blender INTEGER," /* 304 is 3.4 */
     " bound_kind TEXT NOT NULL CHECK(bound_kind = 'none' OR bound_kind = 'cpu' OR"
     "  bound_kind = 'gpu'),"
+    " gpu_peak INTEGER," /* bytes of a card; see struct job_memory */
+    " rss_peak_cpu INTEGER,"
+    " rss_peak_gpu INTEGER,"
+    " too_small INTEGER,"
+    " enough INTEGER,"
     " warnings_accepted INTEGER NOT NULL,"
     " stopped INTEGER NOT NULL,"
     " sweep_due INTEGER NOT NULL,"
@@ -69,6 +74,8 @@ static const char *const steps[] = {
     " error TEXT CHECK(error IS NULL OR json_valid(error)),"
     " proof TEXT CHECK(proof IS NULL OR json_valid(proof)),"
     " tried TEXT CHECK(tried IS NULL OR json_valid(tried)),"
+    " short INTEGER," /* bytes of a card on which it ran out of memory */
+    " fresh INTEGER NOT NULL,"
     " PRIMARY KEY(job, number)) WITHOUT ROWID;"
     "CREATE TABLE event("
     " id INTEGER PRIMARY KEY,"
@@ -109,20 +116,25 @@ const char *const store_stmt_text[STMTS] = {
         "INSERT OR REPLACE INTO job(id, state, spec, found, questions, warnings, error,"
         " submitted_at, finished_at, active_order, attempts, sweeps, claim, claim_kind,"
         " claim_outcome, worker, worker_id, bound_blender, bound_kind, warnings_accepted, stopped,"
-        " sweep_due, removing) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-        " ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+        " sweep_due, removing, gpu_peak, rss_peak_cpu, rss_peak_gpu, too_small, enough)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+        " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
     [STMT_DELETE_JOB] = "DELETE FROM job WHERE id = ?1",
     [STMT_DELETE_FRAMES] = "DELETE FROM frame WHERE job = ?1",
     [STMT_PUT_FRAME] =
         "INSERT OR REPLACE INTO frame(job, number, state, claim, outcome, again, attempts, losses,"
-        " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+        " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried,"
+        " short, fresh)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+        " ?19, ?20)",
     /* A done or kept frame keeps its proof when the change brings none; see frame.h. */
     [STMT_PUT_PROVEN] =
         "INSERT OR REPLACE INTO frame(job, number, state, claim, outcome, again, attempts, losses,"
-        " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried)"
+        " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried,"
+        " short, fresh)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-        " coalesce(?17, (SELECT proof FROM frame WHERE job = ?1 AND number = ?2)), ?18)",
+        " coalesce(?17, (SELECT proof FROM frame WHERE job = ?1 AND number = ?2)), ?18, ?19,"
+        " ?20)",
     [STMT_DELETE_FRAME] = "DELETE FROM frame WHERE job = ?1 AND number = ?2",
     [STMT_PUT_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
     [STMT_PUT_WORKER] =

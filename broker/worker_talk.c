@@ -4,6 +4,7 @@
 
 #include "broker/sweep_talk.h"
 #include "proto/cleanup.h"
+#include "proto/device_types.h"
 #include "proto/frame_name.h"
 #include "proto/messages.h"
 
@@ -28,6 +29,16 @@ static int read_kinds(const json_t *body, struct queue_ready *out)
         }
     }
     return WORKER_TALK_OK;
+}
+
+static void read_ways(const json_t *body, struct queue_ready *out)
+{
+    size_t index = 0;
+    json_t *word = NULL;
+    json_array_foreach(msg_array_or_null(body, "device_types"), index, word)
+    {
+        out->ways |= device_types_bit(json_string_value(word)); /* a later one is none to us */
+    }
 }
 
 static void read_blenders(const json_t *body, struct queue_ready *out)
@@ -67,11 +78,15 @@ int worker_talk_ready(const json_t *body, struct queue_ready *out)
         .pid = msg_int_or(body, "pid", 0),
         .device = msg_str_or(body, "device", ""),
         .job = msg_int_or(body, "job", 0),
+        .device_name = msg_str_or(body, "device_name", NULL),
+        .memory_bytes = msg_int_or(body, "memory_bytes", 0),
+        .draws_shared = msg_bool_or(body, "draws_shared", false),
     };
     if (device_kind_parse(msg_str_or(body, "device_kind", ""), &out->device_kind) < 0) {
         return WORKER_TALK_MALFORMED;
     }
     read_blenders(body, out);
+    read_ways(body, out);
     read_claims(body, "holding", out);
     read_claims(body, "reports", out);
     return read_kinds(body, out);
@@ -106,6 +121,10 @@ static int read_report(const json_t *item, struct queue_report *out)
         .ms = msg_int_or(item, "ms", -1),
         .files = lend(item, "files"),
         .warnings = lend(item, "warnings"),
+        .gpu_peak_bytes = msg_int_or(item, "gpu_peak_bytes", 0),
+        .rss_peak_bytes = msg_int_or(item, "rss_peak_bytes", 0),
+        .gpu_had_bytes = msg_int_or(item, "gpu_had_bytes", 0),
+        .held_by = msg_str_or(item, "held_by", NULL),
         .sighting = { .size_bytes = msg_int_or(item, "size", 0),
                       .mtime_ns = msg_int_or(item, "mtime_ns", 0),
                       .inode = msg_int_or(item, "inode", 0) },
@@ -158,6 +177,13 @@ int worker_talk_sync(const json_t *body, struct queue_sync *out, struct worker_t
         out->state == WORKER_LOST || out->state == WORKER_PAUSED) { /* the broker's own words */
         return WORKER_TALK_MALFORMED;
     }
+    const json_t *rest = msg_map_or_null(body, "rest");
+    if (rest) {
+        out->rest.code = msg_str_or(rest, "code", "");
+        out->rest.text = msg_str_or(rest, "text", "");
+        out->rest.hint = msg_str_or(rest, "hint", "");
+    }
+    out->telemetry = lend(body, "telemetry");
     const json_t *progress = msg_map_or_null(body, "progress");
     if (progress) {
         out->progress_claim = msg_int_or(progress, "claim", 0);
@@ -175,6 +201,7 @@ static json_t *write_orders(const struct queue_answer *answer)
     msg_set_int(orders, "n", answer->orders.n);
     msg_set_bool(orders, "pause", answer->orders.pause);
     msg_set_str(orders, "drain", drain_order_name(answer->orders.drain));
+    msg_set_str(orders, "rest", drain_order_name(answer->orders.rest));
     msg_set_bool(orders, "return", answer->orders.give_back);
     json_t *stop = json_array();
     for (size_t i = 0; i < answer->orders.stop_count; i++) {
@@ -247,6 +274,9 @@ static json_t *write_grant(const struct queue_grant *grant, queue_t *queue, stor
     if (grant->kind == CLAIM_RENDER) {
         msg_set_int(item, "frame", grant->frame);
         msg_set_bool(item, "again", grant->again);
+        if (grant->fresh) {
+            msg_set_bool(item, "fresh", true);
+        }
         struct job_view view;
         /* Only `found` of the row is looked at, which no time changes. */
         if (queue_job(queue, (struct queue_now){ 0 }, grant->job, &view) == 0) {

@@ -256,6 +256,9 @@ static void __attribute__((noreturn)) become_program(struct plan *plan)
     if (spec->folder && chdir(spec->folder) != 0) {
         fail(plan, errno);
     }
+    if (spec->nice > 0) {
+        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + spec->nice); /* allowed */
+    }
     reset_signals();
     char *const *argv = (char *const *)(uintptr_t)spec->argv; /* execve changes no string */
     (void)execve(plan->program, argv, plan->envp);

@@ -39,6 +39,7 @@ struct child_spec {
     bool own_group;    /* its own process group; implied by keeper and own_session */
     bool own_session;  /* setsid: for a program that outlives us */
     bool keeper;
+    int nice; /* added to ours: 10 for what must not be in the way */
 };
 
 struct child_end {

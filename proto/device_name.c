@@ -204,12 +204,28 @@ static const char *parse_names(struct piece piece, struct device_spec *out)
     return NULL;
 }
 
+/* Cut "+cpu" off the end of a GPU's text; was it there? */
+static bool cut_cpu(struct piece *piece)
+{
+    static const char suffix[] = "+cpu";
+    size_t size = strlen(suffix);
+    bool is_gpu = begins(*piece, "gpu") || begins(*piece, "pci:") || begins(*piece, "GPU-") ||
+                  begins(*piece, "MIG-");
+    if (!is_gpu || piece->size <= size ||
+        strncmp(piece->text + piece->size - size, suffix, size) != 0) {
+        return false;
+    }
+    piece->size -= size;
+    return true;
+}
+
 static const char *parse_piece(struct piece piece, struct device_spec *out)
 {
     static const char why[] =
-        "is no device: cpu, cpu/2, cpu:0-3, gpu, gpu:0, gpu:0+1, a GPU's "
+        "is no device: cpu, cpu/2, cpu:0-3, gpu, gpu:0, gpu:0+1, gpu:0+cpu, a GPU's "
         "UUID or pci:ADDRESS";
     out->form = DEVICE_ALL;
+    out->with_cpu = cut_cpu(&piece);
     if (is_text(piece, "none")) {
         out->kind = DEVICE_NONE;
     } else if (is_text(piece, "cpu")) {
@@ -351,6 +367,9 @@ static void write_device(FILE *out, const struct device_spec *self)
             (void)fprintf(out, "%s%s", plus, self->names[i]);
         }
         break;
+    }
+    if (self->with_cpu) {
+        (void)fputs("+cpu", out);
     }
 }
 

@@ -9,12 +9,14 @@
  *     gpu              every GPU, one worker each
  *     gpu:0            one GPU                 gpu:0+1      a group, one worker
  *     GPU-1a2b...      a UUID (also MIG-...)   pci:0000:65:00.0
+ *     gpu+cpu          GPU and CPU together: after any form of a GPU, as in gpu:0+1+cpu
  *     none             no device: the inspector; only for one worker
  *
  * A comma separates devices; an item of digits only continues the prefix before it: "gpu:0,2"
  * are two. Grammar only: which of them exist is the worker's to say.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/ranges.h"
@@ -42,6 +44,7 @@ struct device_spec {
     enum device_form form;
     int share;             /* DEVICE_SHARE: how many workers, >= 1 */
     struct ranges numbers; /* DEVICE_NUMBERS: normalised */
+    bool with_cpu;         /* DEVICE_GPU: and the CPU beside it */
     char **names;          /* DEVICE_NAMES: NULL-terminated; "GPU-..." or "pci:0000:65:00.0" */
 };
 

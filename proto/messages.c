@@ -5,6 +5,7 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "proto/device_types.h"
 #include "proto/messages_table.h"
 #include "proto/order.h"
 #include "proto/ranges.h"
@@ -158,6 +159,15 @@ static int check_frames(const struct check *self, const json_t *value)
     return rc == RANGES_OK ? MESSAGE_OK : wrong(self, "no normalised frame list");
 }
 
+static int check_device_types(struct check *self, const json_t *value)
+{
+    CLEANUP(cleanup_free) char *error_text = NULL;
+    struct device_types types;
+    bool right = json_is_string(value) &&
+                 device_types_parse(json_string_value(value), &types, &error_text) == 0;
+    return right ? MESSAGE_OK : wrong(self, "no types of a GPU");
+}
+
 static int check_order(const struct check *self, const json_t *value)
 {
     struct order order;
@@ -191,6 +201,8 @@ static int check_value(struct check *self, const struct message_field *field, co
         return check_gauges(self, value);
     case FIELD_ORDER:
         return check_order(self, value);
+    case FIELD_DEVICE_TYPES:
+        return check_device_types(self, value);
     case FIELD_FRAMES:
         return check_frames(self, value);
     }

@@ -4,6 +4,7 @@
 #include "proto/ranges.h"
 
 #define TEXT_MAX WIRE_STRING_BYTES
+#define BYTES_MAX ((int64_t)1 << 50) /* of memory */
 #define FLAT_MAX ((int64_t)3 * RANGES_MAX)
 
 #define INT(k, lo, hi)                                                                             \
@@ -15,6 +16,7 @@
         .key = (k), .type = FIELD_INT, .min = (lo), .max = (hi), .optional = true                  \
     }
 #define COUNT(k) INT(k, 0, INT64_MAX)
+#define BYTES_OPT(k) INT_OPT(k, 0, BYTES_MAX)
 #define ANY_INT(k) INT(k, INT64_MIN, INT64_MAX)
 #define ID(k) INT(k, 1, INT64_MAX)
 #define ID_OPT(k) INT_OPT(k, 1, INT64_MAX)
@@ -37,6 +39,7 @@
 #define HEX(k, digits) FIELD(k, FIELD_HEX, digits)
 #define INTS(k, most) FIELD(k, FIELD_INTS, most)
 #define STRS(k, most) FIELD(k, FIELD_STRS, most)
+#define STRS_OPT(k, most) FIELD_OPT(k, FIELD_STRS, most)
 #define WORD(k, w)                                                                                 \
     {                                                                                              \
         .key = (k), .type = FIELD_WORD, .words = (w)                                               \
@@ -96,6 +99,8 @@ enum {
     PAGE_MAX = 4000,
     LOOK_MAX = 256,
     LIVE_MAX = 4096,
+    RESTS_MAX = 256,
+    DEVICE_TYPES_MAX = 16,
     PARK_MAX_MS = 10000,
 };
 
@@ -132,15 +137,24 @@ SHAPE(found_shape, STR("scene"), STRS("scenes", SCENES_MAX), FRAME("frame_start"
       BOOL("ordered"), BOOL("denoise"), BOOL("engine_cpu_only"));
 
 static const struct message_field started_fields[] = { STR("blender"), END };
-static const struct message_field finished_fields[] = {
-    COUNT("ms"), MAPS("files", file_shape, FILES_MAX), STR("digest"),
-    MAPS_OPT("warnings", trouble_shape, TROUBLES_MAX), END
-};
+static const struct message_field finished_fields[] = { COUNT("ms"),
+                                                        MAPS("files", file_shape, FILES_MAX),
+                                                        STR("digest"),
+                                                        MAPS_OPT("warnings", trouble_shape,
+                                                                 TROUBLES_MAX),
+                                                        BYTES_OPT("gpu_peak_bytes"),
+                                                        BYTES_OPT("rss_peak_bytes"),
+                                                        END };
 static const struct message_field kept_fields[] = { MAPS("files", file_shape, FILES_MAX), END };
 static const struct message_field taken_fields[] = { COUNT("size"), ANY_INT("mtime_ns"),
                                                      ANY_INT("inode"), END };
-static const struct message_field error_fields[] = { FIELD("code", FIELD_STR, 64), STR("text"),
-                                                     STR_OPT("hint"), BOOL_OPT("fatal"), END };
+static const struct message_field error_fields[] = { FIELD("code", FIELD_STR, 64),
+                                                     STR("text"),
+                                                     STR_OPT("hint"),
+                                                     BOOL_OPT("fatal"),
+                                                     BYTES_OPT("gpu_had_bytes"),
+                                                     FIELD_OPT("held_by", FIELD_STR, 512),
+                                                     END };
 static const struct message_field returned_fields[] = { BOOL_OPT("charge"), END };
 static const struct message_field inspected_fields[] = {
     MAP("found", found_shape), MAPS("questions", trouble_shape, TROUBLES_MAX),
@@ -187,6 +201,8 @@ static const struct message_field options_fields[] = {
     BOOL_OPT("strict"),
     BOOL_OPT("allow_missing"),
     BOOL_OPT("mix"),
+    BOOL_OPT("allow_cpu"),
+    FIELD_OPT("device_type", FIELD_DEVICE_TYPES, 0),
     BOOL_OPT("again"),
     FIELD_OPT("order", FIELD_ORDER, 0),
     INT_OPT("attempts", 1, 1000),
@@ -224,19 +240,22 @@ SHAPE(ready_shape, ID("seq"), HEX("worker", 32), FIELD("name", FIELD_STR, 512),
       FIELD("host", FIELD_STR, 256), INT("pid", 1, INT32_MAX), FIELD("device", FIELD_STR, 512),
       WORD("device_kind", device_kinds), WORDS("kinds", claim_kinds, 3),
       MAPS("blenders", blender_shape, BLENDERS_MAX), ID_OPT("job"),
-      MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX));
+      MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX),
+      BYTES_OPT("memory_bytes"), STRS_OPT("device_types", DEVICE_TYPES_MAX),
+      FIELD_OPT("device_name", FIELD_STR, 512), BOOL_OPT("draws_shared"));
 
 SHAPE(progress_shape, ID("claim"), STR("text"), COUNT("done"), COUNT("total"));
 
 SHAPE(sync_shape, ID("session"), ID("seq"), COUNT("seen"), ID_OPT("job"),
       MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX),
       INT("want", 0, WANT_MAX), BOOL_OPT("leave"), WORD("state", worker_states),
-      MAP_OPT("progress", progress_shape), FIELD_OPT("telemetry", FIELD_GAUGES, 0));
+      MAP_OPT("progress", progress_shape), FIELD_OPT("telemetry", FIELD_GAUGES, 0),
+      MAP_OPT("rest", trouble_shape));
 
 /* PROTOCOL.md 2.3 and 2.4 */
 
-SHAPE(orders_shape, COUNT("n"), BOOL("pause"), WORD("drain", drains), BOOL("return"),
-      INTS("stop", HOLDING_MAX));
+SHAPE(orders_shape, COUNT("n"), BOOL("pause"), WORD("drain", drains), WORD_OPT("rest", drains),
+      BOOL("return"), INTS("stop", HOLDING_MAX));
 
 SHAPE(settled_shape, ID("claim"), WORD("what", reports_whats), WORD("st", settlements));
 
@@ -250,7 +269,8 @@ static const struct message_field grant_fields[] = {
     ID("claim"),   WORD("kind", claim_kinds),           ID("job"),
     ID("attempt"), MAP_OPT("sighting", sighting_shape), END
 };
-static const struct message_field grant_render_fields[] = { FRAME("frame"), BOOL("again"), END };
+static const struct message_field grant_render_fields[] = { FRAME("frame"), BOOL("again"),
+                                                            BOOL_OPT("fresh"), END };
 static const struct message_field grant_about_fields[] = { MAP("about", description_shape), END };
 SHAPE(look_shape, FRAME("frame"), MAPS("files", file_shape, FILES_MAX));
 static const struct message_field grant_sweep_fields[] = { MAP("about", description_shape),
@@ -282,7 +302,8 @@ SHAPE(refused_shape, INT_OPT("seq", 0, INT64_MAX), FIELD("code", FIELD_STR, 64),
 static const struct message_field no_fields[] = { END };
 static const struct message_shape empty_shape = { .fields = no_fields };
 
-SHAPE(attend_shape, WORD("role", roles), INT("pid", 1, INT32_MAX), BOOL_OPT("leave"));
+SHAPE(attend_shape, WORD("role", roles), INT("pid", 1, INT32_MAX), BOOL_OPT("leave"),
+      STR_OPT("notice"));
 SHAPE(submit_shape, KEY, MAPS("jobs", message_spec_shape, SUBMIT_MAX));
 SHAPE(list_shape, BOOL("all"), INT_OPT("after", 0, INT64_MAX), INT_OPT("limit", 1, PAGE_MAX));
 SHAPE(show_shape, ID("job"));
@@ -300,6 +321,7 @@ SHAPE(priority_shape, KEY, ID("job"), INT("priority", 0, 100));
 SHAPE(accept_shape, KEY, ID("job"), MAP("options", message_options_shape));
 SHAPE(clear_shape, KEY);
 SHAPE(drain_shape, KEY, FIELD("worker", FIELD_STR, 512));
+SHAPE(rest_shape, KEY, STRS("workers", RESTS_MAX), BOOL("rest"), BOOL_OPT("now"));
 SHAPE(stop_shape, KEY, BOOL("now"));
 
 SHAPE(error_shape, FIELD("code", FIELD_STR, 64), STR("text"), STR_OPT("hint"), ID_OPT("job"));
@@ -330,6 +352,7 @@ const struct message_type message_types[] = {
     { MESSAGE_FROM_SUBMITTER, "ACCEPT", &accept_shape },
     { MESSAGE_FROM_SUBMITTER, "CLEAR", &clear_shape },
     { MESSAGE_FROM_SUBMITTER, "DRAIN", &drain_shape },
+    { MESSAGE_FROM_SUBMITTER, "REST", &rest_shape },
     { MESSAGE_FROM_SUBMITTER, "STOP", &stop_shape },
     { MESSAGE_TO_SUBMITTER, "OK", &empty_shape },
     { MESSAGE_TO_SUBMITTER, "ERROR", &error_shape },

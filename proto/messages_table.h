@@ -17,18 +17,19 @@
 enum field_type {
     FIELD_INT, /* min .. max */
     FIELD_BOOL,
-    FIELD_STR,    /* min .. max bytes */
-    FIELD_PATH,   /* a string that begins with '/' */
-    FIELD_HEX,    /* exactly max lower-case hex digits */
-    FIELD_WORD,   /* one of words */
-    FIELD_MAP,    /* of shape */
-    FIELD_MAPS,   /* an array of min .. max maps of shape */
-    FIELD_INTS,   /* an array of at most max integers */
-    FIELD_STRS,   /* an array of at most max strings */
-    FIELD_WORDS,  /* an array of at most max of words */
-    FIELD_GAUGES, /* a map of integers */
-    FIELD_ORDER,  /* what order_parse takes */
-    FIELD_FRAMES, /* a flat frame list as of ranges_from_json */
+    FIELD_STR,          /* min .. max bytes */
+    FIELD_PATH,         /* a string that begins with '/' */
+    FIELD_HEX,          /* exactly max lower-case hex digits */
+    FIELD_WORD,         /* one of words */
+    FIELD_MAP,          /* of shape */
+    FIELD_MAPS,         /* an array of min .. max maps of shape */
+    FIELD_INTS,         /* an array of at most max integers */
+    FIELD_STRS,         /* an array of at most max strings */
+    FIELD_WORDS,        /* an array of at most max of words */
+    FIELD_GAUGES,       /* a map of integers */
+    FIELD_ORDER,        /* what order_parse takes */
+    FIELD_DEVICE_TYPES, /* what device_types_parse takes */
+    FIELD_FRAMES,       /* a flat frame list as of ranges_from_json */
 };
 
 struct message_shape;

@@ -16,21 +16,6 @@
 
 enum { TIMEOUT_MS = 120000 }; /* each Blender is started once to ask what it can do */
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    (void)arg; /* there are no arguments */
-    switch (key) {
-    case COMMAND_KEY_JSON:
-        *(bool *)state->input = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "blender takes no argument");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static void print_json(const json_t *blenders)
 {
     for (size_t i = 0; i < json_array_size(blenders); i++) {
@@ -62,24 +47,18 @@ int cmd_blender(int argc, char **argv)
     static const struct argp_option options[] = { COMMAND_OPTION_JSON, { 0 } };
     static const struct argp argp = {
         .options = options,
-        .parser = parse,
+        .parser = command_parse_json,
         .doc =
             "Print the Blenders on this machine that workers would use, newest first: those in "
             "PATH, /opt, the home folder and desktop entries.",
     };
-    static const char *const arguments[] = { "--list", "blenders", NULL };
     bool json = false;
-    CLEANUP(cleanup_free) char *text = NULL;
-    CLEANUP(cleanup_free) char *trouble = NULL;
     (void)argp_parse(&argp, argc, argv, 0, NULL, &json); /* ends the program on an error */
-    int rc = program_capture("dblend-worker", arguments, TIMEOUT_MS, &text, &trouble);
-    if (rc != 0) {
-        say_error("dblend-worker does not tell: %s", rc < 0    ? strerror(-rc)
-                                                     : trouble ? trouble
-                                                               : "it failed");
-        return COMMAND_FAILED;
+    CLEANUP(cleanup_json) json_t *blenders = NULL;
+    int status = program_list("blenders", TIMEOUT_MS, &blenders);
+    if (status != COMMAND_DONE) {
+        return status;
     }
-    CLEANUP(cleanup_json) json_t *blenders = program_lines(text);
     if (json_array_size(blenders) == 0) {
         say_error(
             "no Blender found in PATH, /opt, the home folder or desktop entries; install "

@@ -15,18 +15,42 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "submit/command.h"
+#include "submit/devices.h"
 #include "submit/lock.h"
 #include "submit/program.h"
 #include "submit/say.h"
+#include "submit/steward.h"
 #include "submit/supervise.h"
 #include "submit/talk.h"
+#include "submit/vigil.h"
+#include "submit/windows.h"
 
-enum { KEY_DETACH = COMMAND_KEY_OWN };
+enum {
+    KEY_DETACH = COMMAND_KEY_OWN,
+    KEY_WHEN_DONE,
+    KEY_LOW_IMPACT,
+    KEY_WINDOWS,
+    KEY_MAX_TEMPERATURE
+};
 
 struct arguments {
     const char *devices;
+    const char *when_done;
+    const char *max_temperature;
+    bool low_impact;
+    bool windows;
     bool detach;
 };
+
+/* As dblend-worker takes it: told here, not by each of them. */
+static void check_temperature(struct argp_state *state, const char *text)
+{
+    char *end = NULL;
+    long degrees = strtol(text, &end, 10);
+    if (end == text || *end || degrees < 30 || degrees > 150) {
+        argp_error(state, "--max-temperature %s: a number from 30 to 150 is needed", text);
+    }
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -37,6 +61,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_DETACH:
         arguments->detach = true;
+        return 0;
+    case KEY_LOW_IMPACT:
+        arguments->low_impact = true;
+        return 0;
+    case KEY_MAX_TEMPERATURE:
+        check_temperature(state, arg);
+        arguments->max_temperature = arg;
+        return 0;
+    case KEY_WINDOWS:
+        arguments->windows = true;
+        return 0;
+    case KEY_WHEN_DONE:
+        command_check_text(state, "--when-done", arg);
+        arguments->when_done = arg;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "farm takes no file; `dblend render FILE' or `dblend add FILE' do");
@@ -53,31 +91,53 @@ static void tell_stopping(enum supervise_level level)
                  : "stopping: what renders is finished first; once more gives it back at once");
 }
 
-/* Stay until stopped; the exit status. ready: told with one byte once all is started. */
-static int stay(talk_t *talk, const json_t *devices, bool in_front, int ready)
+/* What was asked for. */
+struct plan {
+    json_t *devices;
+    const char *when_done;
+    const char *worker_arguments[3]; /* NULL-terminated */
+    bool windows;
+};
+
+/* From start to stop; ready: told with one byte once all is at work, or -1. */
+static void work(talk_t *talk, supervise_t *supervise, const struct plan *plan, int ready)
 {
-    CLEANUP(supervise_destroy) supervise_t *supervise = supervise_new(talk, "farm", in_front);
-    if (!supervise) {
-        return COMMAND_FAILED;
-    }
-    int status = supervise_start(supervise, devices, false);
-    if (status != COMMAND_DONE) {
-        supervise_stop(supervise);
-        int number = supervise_signal(supervise);
-        return number ? 128 + number : status;
-    }
+    size_t count = json_array_size(plan->devices);
+    CLEANUP(vigil_destroy) vigil_t *vigil = vigil_new(talk, supervise, plan->when_done);
+    vigil_set_acting(vigil);
     supervise_await_workers(supervise);
     if (ready >= 0 && supervise_level(supervise) == SUPERVISE_RUN) {
         (void)!write(ready, "r", 1); /* who waited for it is gone: no matter */
     } else if (supervise_level(supervise) == SUPERVISE_RUN) {
         say_note("the farm runs on %zu device%s; `dblend add FILE' gives it work, Ctrl-C stops it",
-                 json_array_size(devices), json_array_size(devices) == 1 ? "" : "s");
+                 count, count == 1 ? "" : "s");
     }
     supervise_stay(supervise);
     tell_stopping(supervise_level(supervise));
-    supervise_stop(supervise);
+    supervise_stop(supervise); /* what renders is finished first: the machine stays awake for it */
+}
+
+/* Stay until stopped; the exit status. */
+static int stay(talk_t *talk, const struct plan *plan, int ready)
+{
+    CLEANUP(supervise_destroy) supervise_t *supervise = supervise_new(talk, "farm", !plan->windows);
+    if (!supervise) {
+        return COMMAND_FAILED;
+    }
+    supervise_set_worker_arguments(supervise, plan->worker_arguments);
+    steward_t *steward = steward_new(talk_paths(talk), "farm", true);
+    int status = supervise_start(supervise, plan->devices, false);
+    if (status == COMMAND_DONE && plan->windows) {
+        status = windows_open(talk_paths(talk), plan->devices);
+    }
+    if (status == COMMAND_DONE) {
+        work(talk, supervise, plan, ready);
+    } else {
+        supervise_stop(supervise);
+    }
+    steward_end(&steward, talk, supervise_level(supervise) == SUPERVISE_NOW);
     int number = supervise_signal(supervise);
-    return number ? 128 + number : COMMAND_DONE;
+    return number ? 128 + number : status;
 }
 
 /* The detached one: a session of its own, what it says goes to the log. */
@@ -113,7 +173,7 @@ static int await_ready(const struct paths *paths, int ready, pid_t pid)
     return COMMAND_FAILED;
 }
 
-static int run_farm(const json_t *devices)
+static int run_farm(const struct plan *plan)
 {
     CLEANUP(talk_destroy) talk_t *talk = talk_new();
     CLEANUP(cleanup_fd) int lock = talk ? lock_take(talk_paths(talk)) : -1;
@@ -121,10 +181,10 @@ static int run_farm(const json_t *devices)
         return COMMAND_FAILED;
     }
     lock_sign(lock);
-    return stay(talk, devices, true, -1);
+    return stay(talk, plan, -1);
 }
 
-static int detach_farm(const json_t *devices)
+static int detach_farm(const struct plan *plan)
 {
     struct paths paths = { 0 };
     CLEANUP(cleanup_free) char *why = NULL;
@@ -144,7 +204,7 @@ static int detach_farm(const json_t *devices)
         lock_sign(lock);
         CLEANUP(talk_destroy) talk_t *talk = talk_new();
         status = talk ? run_detached(&paths, ends[1]) : COMMAND_FAILED;
-        status = status == COMMAND_DONE ? stay(talk, devices, true, ends[1]) : status;
+        status = status == COMMAND_DONE ? stay(talk, plan, ends[1]) : status;
     } else if (pid > 0) {
         close(ends[1]);
         status = await_ready(&paths, ends[0], pid);
@@ -163,6 +223,16 @@ int cmd_farm(int argc, char **argv)
           "One worker on each: cpu, cpu/2, cpu:0-3, gpu, gpu:0,2; "
           "without: every GPU, or cpu where there is none",
           0 },
+        { "low-impact", KEY_LOW_IMPACT, NULL, 0,
+          "Leave out GPUs with a display; without a GPU use half of the cores", 0 },
+        { "max-temperature", KEY_MAX_TEMPERATURE, "C", 0,
+          "A card that is hotter rests until it is 10 degrees cooler than that", 0 },
+        { "windows", KEY_WINDOWS, NULL, 0,
+          "Show what each worker says in a pane of tmux, or a terminal, of its own", 0 },
+        { "when-done", KEY_WHEN_DONE, "WHAT", 0,
+          "When nothing is left to render, after a minute's notice: suspend, poweroff, or a "
+          "command for the shell",
+          0 },
         { "detach", KEY_DETACH, NULL, 0, "Run in the background; return when it is ready", 0 },
         { 0 },
     };
@@ -174,11 +244,19 @@ int cmd_farm(int argc, char **argv)
             "each device. What dies is started again.",
     };
     struct arguments arguments = { 0 };
-    CLEANUP(cleanup_json) json_t *devices = NULL;
+    struct plan plan = { 0 };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    int status = program_devices(arguments.devices, &devices);
+    int status = devices_choose(arguments.devices, arguments.low_impact, &plan.devices);
     if (status != COMMAND_DONE) {
         return status;
     }
-    return arguments.detach ? detach_farm(devices) : run_farm(devices);
+    plan.when_done = arguments.when_done;
+    plan.windows = arguments.windows;
+    if (arguments.max_temperature) {
+        plan.worker_arguments[0] = "--max-temperature";
+        plan.worker_arguments[1] = arguments.max_temperature;
+    }
+    status = arguments.detach ? detach_farm(&plan) : run_farm(&plan);
+    json_decref(plan.devices);
+    return status;
 }

@@ -10,6 +10,7 @@
 #include "proto/clock.h"
 #include "proto/messages.h"
 #include "submit/command.h"
+#include "submit/devices.h"
 #include "submit/files.h"
 #include "submit/intake.h"
 #include "submit/objects.h"
@@ -18,13 +19,17 @@
 #include "submit/progress.h"
 #include "submit/results.h"
 #include "submit/say.h"
+#include "submit/steward.h"
 #include "submit/summary.h"
 #include "submit/supervise.h"
 #include "submit/target.h"
 #include "submit/term.h"
+#include "submit/vigil.h"
 
 enum {
     KEY_FROM = COMMAND_KEY_OWN,
+    KEY_WHEN_DONE,
+    KEY_LOW_IMPACT,
     SHOW_MS = 250,
     PLAIN_MS = 10000,
     HELLO_MS = 2000,
@@ -35,6 +40,8 @@ struct arguments {
     struct options options;
     struct files files;
     const char *devices;
+    const char *when_done;
+    bool low_impact;
     bool json;
 };
 
@@ -43,6 +50,7 @@ struct run {
     const struct arguments *arguments;
     talk_t *talk;
     supervise_t *supervise;
+    json_t *groupable; /* devices that wait until it is known how many frames there are, or NULL */
     progress_t *progress;
     json_t *numbers; /* of the jobs that are rendered, owned */
     json_t *jobs;    /* their last state, owned */
@@ -65,6 +73,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (rc != 0) {
             argp_failure(state, COMMAND_USAGE, -rc, "--from %s", arg);
         }
+        return 0;
+    case KEY_LOW_IMPACT:
+        arguments->low_impact = true;
+        return 0;
+    case KEY_WHEN_DONE:
+        command_check_text(state, "--when-done", arg);
+        arguments->when_done = arg;
         return 0;
     case COMMAND_KEY_JSON:
         arguments->json = true;
@@ -265,6 +280,36 @@ static int summarise(struct run *run)
     return status;
 }
 
+/* Frames that are still to be rendered. */
+static int64_t frames_left(const struct run *run)
+{
+    int64_t left = 0;
+    for (size_t i = 0; i < json_array_size(run->numbers); i++) {
+        CLEANUP(cleanup_json) json_t *job = NULL;
+        int64_t number = json_integer_value(json_array_get(run->numbers, i));
+        if (talk_job(run->talk, number, &job, NULL) == CLIENT_OK) {
+            int64_t waiting = objects_frames(job, "waiting");
+            int64_t claimed = objects_frames(job, "claimed");
+            left += (waiting > 0 ? waiting : 0) + (claimed > 0 ? claimed : 0);
+        }
+    }
+    return left;
+}
+
+/* Fewer frames than cards, a still perhaps: several cards render a frame together. */
+static void start_groups(struct run *run)
+{
+    if (!run->groupable) {
+        return;
+    }
+    CLEANUP(cleanup_json) json_t *groups = devices_group(run->groupable, frames_left(run));
+    size_t size = json_array_size(run->groupable) / json_array_size(groups);
+    if (size > 1) {
+        say_note("fewer frames than cards: groups of %zu", size);
+    }
+    supervise_release_workers(run->supervise, groups);
+}
+
 /* Everything between the start of the farm and its end; the exit status. */
 static int render_jobs(struct run *run, intake_t *intake)
 {
@@ -274,6 +319,7 @@ static int render_jobs(struct run *run, intake_t *intake)
         return COMMAND_FAILED;
     }
     run->warned = json_object();
+    start_groups(run);
     talk_tell_pause(run->talk);
     run->progress = progress_new(PLAIN_MS);
     bool finished = supervise_level(run->supervise) == SUPERVISE_RUN && watch_jobs(run);
@@ -288,32 +334,18 @@ static int render_jobs(struct run *run, intake_t *intake)
     return status == COMMAND_DONE ? rendered : status;
 }
 
-/* Jobs that could be rendered now; ours have ended or are paused, or wait for a person. */
-static size_t count_others(const json_t *jobs)
-{
-    static const char *const states[] = { "queued", "inspecting", "active" };
-    size_t count = 0;
-    for (size_t i = 0; i < json_array_size(jobs); i++) {
-        const json_t *job = json_array_get(jobs, i);
-        for (size_t s = 0; s < sizeof states / sizeof *states; s++) {
-            count += strcmp(objects_str(job, "state"), states[s]) == 0;
-        }
-    }
-    return count;
-}
-
 /* Our workers leave: jobs that somebody added stay, and may be thought to be rendered. */
 static void tell_others(const struct run *run)
 {
     CLEANUP(cleanup_json) json_t *hello = NULL;
-    CLEANUP(cleanup_json) json_t *jobs = NULL;
+    size_t count = 0;
     int64_t ours = (int64_t)supervise_workers(run->supervise);
     if (ours == 0 || talk_hello(run->talk, HELLO_MS, &hello) != CLIENT_OK ||
         msg_int_or(hello, "workers", 0) > ours || msg_int_or(hello, "attendants", 0) > 1 ||
-        talk_list(run->talk, false, &jobs) != CLIENT_OK) {
-        return; /* other workers stay, or another render starts its own */
+        talk_work_left(run->talk, &count) !=
+            CLIENT_OK) { /* ours have ended, or wait for a person */
+        return;          /* other workers stay, or another render starts its own */
     }
-    size_t count = count_others(jobs);
     if (count > 0) {
         say_note("%zu other job%s on the list without a worker; `dblend farm' renders %s", count,
                  count == 1 ? " stays" : "s stay", count == 1 ? "it" : "them");
@@ -323,15 +355,28 @@ static void tell_others(const struct run *run)
 static int run_all(struct run *run, intake_t *intake, const json_t *devices)
 {
     bool given = run->arguments->devices != NULL;
+    if (!given && devices_can_group(devices)) {
+        run->groupable = json_deep_copy(devices);
+        supervise_hold_workers(run->supervise);
+    }
+    steward_t *steward = steward_new(talk_paths(run->talk), "render", false);
     int status = supervise_start(run->supervise, devices, !given);
+    CLEANUP(vigil_destroy)
+    vigil_t *vigil = vigil_new(run->talk, run->supervise, run->arguments->when_done);
+    bool act = false;
     if (status == COMMAND_DONE) {
         status = render_jobs(run, intake);
+        act = supervise_level(run->supervise) == SUPERVISE_RUN && vigil_await(vigil);
     }
     enum supervise_level level = supervise_level(run->supervise);
     if (level < SUPERVISE_NOW) {
         tell_others(run);
     }
     supervise_stop(run->supervise);
+    steward_end(&steward, run->talk, level == SUPERVISE_NOW);
+    if (act) {
+        vigil_act(vigil);
+    }
     if (level != SUPERVISE_RUN) {
         say_note("stopped; the same command goes on where it was");
         int number = supervise_signal(run->supervise);
@@ -355,7 +400,7 @@ static int render(const struct arguments *arguments)
         intake_tell(intake);
         return COMMAND_FAILED;
     }
-    int status = program_devices(arguments->devices, &devices);
+    int status = devices_choose(arguments->devices, arguments->low_impact, &devices);
     if (status != COMMAND_DONE) {
         return status;
     }
@@ -372,6 +417,7 @@ static int render(const struct arguments *arguments)
     json_decref(run.numbers);
     json_decref(run.jobs);
     json_decref(run.warned);
+    json_decref(run.groupable);
     return status;
 }
 
@@ -383,6 +429,12 @@ int cmd_render(int argc, char **argv)
           "without: every GPU, or cpu where there is none",
           0 },
         { "from", KEY_FROM, "LIST", 0, "Read files from LIST too, one a line; - is standard input",
+          0 },
+        { "low-impact", KEY_LOW_IMPACT, NULL, 0,
+          "Leave out GPUs with a display; without a GPU use half of the cores", 0 },
+        { "when-done", KEY_WHEN_DONE, "WHAT", 0,
+          "When nothing is left to render, after a minute's notice: suspend, poweroff, or a "
+          "command for the shell",
           0 },
         COMMAND_OPTION_JSON,
         { 0 },

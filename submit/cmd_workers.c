@@ -8,6 +8,7 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "submit/command.h"
+#include "submit/gauge.h"
 #include "submit/objects.h"
 #include "submit/progress.h"
 #include "submit/say.h"
@@ -44,14 +45,26 @@ static char *join(const json_t *list)
     return out;
 }
 
+static bool any_card(const json_t *workers)
+{
+    bool any = false;
+    for (size_t i = 0; i < json_array_size(workers) && !any; i++) {
+        CLEANUP(cleanup_free) char *text = gauge_text(json_array_get(workers, i));
+        any = *text != '\0';
+    }
+    return any;
+}
+
 static void print_table(const json_t *workers)
 {
     static const struct table_column columns[] = {
         { "WORKER", TABLE_SHRINKS }, { "STATE", TABLE_STATE },   { "JOB", TABLE_RIGHT },
         { "FRAMES", TABLE_LEFT },    { "PHASE", TABLE_SHRINKS }, { "DONE", TABLE_RIGHT },
-        { "BLENDER", TABLE_LEFT },
+        { "BLENDER", TABLE_LEFT },   { "CARD", TABLE_LEFT },
     };
-    CLEANUP(table_destroy) table_t *table = table_new(columns, sizeof columns / sizeof *columns);
+    const size_t all = sizeof columns / sizeof *columns;
+    bool cards = any_card(workers); /* most farms of CPUs never need that column */
+    CLEANUP(table_destroy) table_t *table = table_new(columns, cards ? all : all - 1);
     for (size_t i = 0; i < json_array_size(workers); i++) {
         const json_t *worker = json_array_get(workers, i);
         int64_t job = objects_int(worker, "job");
@@ -62,6 +75,9 @@ static void print_table(const json_t *workers)
         table_cell(table, progress_worker_phase(worker));
         table_cell(table, alloc_format("%lld", (long long)objects_int(worker, "done")));
         table_cell(table, join(json_object_get(worker, "blender")));
+        if (cards) {
+            table_cell(table, gauge_text(worker));
+        }
     }
     table_print(table, stdout);
 }

@@ -26,6 +26,7 @@ const struct command command_table[] = {
     { "wait", "wait until jobs have ended", cmd_wait },
     { "log", "print what happened, or Blender's output of a frame", cmd_log },
     { "workers", "print the workers", cmd_workers },
+    { "devices", "print the graphics cards and who has them", cmd_devices },
     { "pause", "pause jobs or the whole farm", cmd_pause },
     { "resume", "let paused jobs or the farm go on", cmd_resume },
     { "cancel", "end jobs before they are done", cmd_cancel },
@@ -35,8 +36,11 @@ const struct command command_table[] = {
     { "accept", "answer the question of a held job", cmd_accept },
     { "clear", "forget the jobs that have ended", cmd_clear },
     { "drain", "let one worker finish its frame and leave", cmd_drain },
+    { "rest", "give a device back to its owner for a while", cmd_rest },
+    { "wake", "take a device again that rests", cmd_wake },
     { "stop", "end the farm", cmd_stop },
     { "blender", "print the Blenders that workers would use", cmd_blender },
+    { "hooks", NULL, cmd_hooks },
 };
 
 const size_t command_count = sizeof command_table / sizeof *command_table;
@@ -49,6 +53,21 @@ const struct command *command_find(const char *name)
         }
     }
     return NULL;
+}
+
+error_t command_parse_json(int key, char *arg, struct argp_state *state)
+{
+    (void)arg; /* there are no arguments */
+    switch (key) {
+    case COMMAND_KEY_JSON:
+        *(bool *)state->input = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "%s takes no argument", strrchr(state->name, ' ') + 1);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static void end_program(int number)

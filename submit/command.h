@@ -15,7 +15,7 @@
 
 struct command {
     const char *name;
-    const char *summary;
+    const char *summary; /* NULL: no command for people */
     int (*run)(int argc, char **argv);
 };
 
@@ -55,6 +55,9 @@ void command_end_on_signals(void);
  */
 void command_check_text(struct argp_state *state, const char *what, const char *text);
 
+/* An argp parser for commands with no arguments and no options but --json: input is a bool *. */
+error_t command_parse_json(int key, char *arg, struct argp_state *state);
+
 /* Read a whole number of an option or argument; ends with a usage error if it is none. */
 long long command_number(struct argp_state *state, const char *what, const char *text,
                          long long least, long long most);
@@ -64,14 +67,17 @@ int cmd_add(int argc, char **argv);
 int cmd_blender(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
 int cmd_clear(int argc, char **argv);
+int cmd_devices(int argc, char **argv);
 int cmd_drain(int argc, char **argv);
 int cmd_farm(int argc, char **argv);
+int cmd_hooks(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_pause(int argc, char **argv);
 int cmd_priority(int argc, char **argv);
 int cmd_remove(int argc, char **argv);
 int cmd_render(int argc, char **argv);
+int cmd_rest(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
 int cmd_retry(int argc, char **argv);
 int cmd_show(int argc, char **argv);
@@ -79,6 +85,7 @@ int cmd_stop(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
+int cmd_wake(int argc, char **argv);
 int cmd_workers(int argc, char **argv);
 
 #endif

@@ -36,6 +36,9 @@ static char *help_filter(int key, const char *text, void *input)
     }
     fputs("Commands:\n", stream);
     for (size_t i = 0; i < command_count; i++) {
+        if (!command_table[i].summary) {
+            continue;
+        }
         fprintf(stream, "  %-10s %s\n", command_table[i].name, command_table[i].summary);
     }
     fputs("\n`dblend COMMAND --help' tells more of each. To begin: `dblend render FILE.blend'.",

@@ -14,10 +14,12 @@
 #include "submit/say.h"
 
 enum {
+    ARGUMENTS_MAX = 16,
     EXIT_FAULT = 1,       /* of a broker that never served: its ledger cannot be used */
     EXIT_UNUSABLE = 2,    /* usage: the same command would fail again */
     EXIT_BROKER_HELD = 3, /* another broker has the ledger */
     EXIT_DEVICE_HELD = 4, /* another worker has the device */
+    EXIT_DEVICE_GONE = 5, /* a card is not there or does not work, now */
     HEALTHY_MS = 60000,   /* who ran so long did not die at the start */
     SPAWN_PAUSE_MS = 60000,
 };
@@ -69,12 +71,25 @@ static const char *title(const struct member *self)
     return self->kind == MEMBER_WORKER ? self->device : names[self->kind];
 }
 
+/* The command line of a worker or inspector. */
+static void worker_arguments(const struct member *self, const char *out[ARGUMENTS_MAX])
+{
+    const char *const own[] = { "--device", self->device, "--owner-fd", "3" };
+    size_t count = sizeof own / sizeof *own;
+    memcpy(out, own, sizeof own);
+    for (size_t i = 0; self->arguments && self->arguments[i] && count + 1 < ARGUMENTS_MAX; i++) {
+        out[count++] = self->arguments[i];
+    }
+    out[count] = NULL;
+}
+
 bool member_start(struct member *self)
 {
     CLEANUP(cleanup_fd) int theirs = -1;
     int ends[2] = { -1, -1 };
     const char *broker[] = { "--owner-fd", "3", NULL };
-    const char *worker[] = { "--device", self->device, "--owner-fd", "3", NULL };
+    const char *worker[ARGUMENTS_MAX];
+    worker_arguments(self, worker);
     bool is_broker = self->kind == MEMBER_BROKER;
     int rc = pipe2(ends, O_CLOEXEC) == 0 ? 0 : -errno;
     theirs = ends[0];
@@ -96,11 +111,14 @@ bool member_start(struct member *self)
     return true;
 }
 
-static void tell_held(struct member *self, const char *words)
+/* Once, however often it is tried. */
+static void tell_held(struct member *self, int code, const char *words)
 {
+    bool held = code == EXIT_DEVICE_HELD;
+    const char *why = held ? "another worker has this device" : "its card cannot be used";
     if (!self->told_held) {
-        say_error("%s: %s; tried again until it is free", title(self),
-                  words ? words : "another worker has this device");
+        say_error("%s: %s; tried again until it %s", title(self), words ? words : why,
+                  held ? "is free" : "works");
         self->told_held = true;
     }
 }
@@ -124,8 +142,9 @@ static enum member_end mourn(struct member *self, const struct child_end *end)
     self->deaths = healthy ? 1 : self->deaths + 1;
     self->pause_ms = member_pause_ms(self->deaths);
     self->start_at_ms = clock_mono_ms() + self->pause_ms;
-    if (by_itself && end->code == EXIT_DEVICE_HELD && self->kind == MEMBER_WORKER) {
-        tell_held(self, words);
+    bool waits = end->code == EXIT_DEVICE_HELD || end->code == EXIT_DEVICE_GONE;
+    if (by_itself && waits && self->kind == MEMBER_WORKER) {
+        tell_held(self, end->code, words);
     } else if (!by_itself || end->code != EXIT_BROKER_HELD || self->kind != MEMBER_BROKER) {
         char how[64];
         child_end_text(end, how, sizeof how);

@@ -32,11 +32,12 @@ enum member_end {
 
 struct member {
     enum member_kind kind;
-    char *device;        /* owned; NULL for the broker */
-    char *log;           /* owned; NULL: prints to our standard error */
-    child_t *child;      /* owned; NULL while it does not run */
-    int owner;           /* write end of its owner pipe, -1 */
-    int64_t start_at_ms; /* monotonic; -1: not to be started */
+    char *device;                 /* owned; NULL for the broker */
+    const char *const *arguments; /* borrowed: further ones of a worker, NULL-terminated; or NULL */
+    char *log;                    /* owned; NULL: prints to our standard error */
+    child_t *child;               /* owned; NULL while it does not run */
+    int owner;                    /* write end of its owner pipe, -1 */
+    int64_t start_at_ms;          /* monotonic; -1: not to be started */
     int64_t started_ms;
     int64_t pause_ms; /* before the next start */
     int deaths;       /* in a row */

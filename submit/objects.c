@@ -68,8 +68,9 @@ json_t *objects_frame(const json_t *wire)
 
 json_t *objects_worker(const json_t *wire)
 {
-    static const char *const keys[] = { "worker", "device",  "host", "pid",   "state",       "job",
-                                        "frames", "blender", "done", "error", "rests_until", NULL };
+    static const char *const keys[] = { "worker",      "device",    "host",    "pid",  "state",
+                                        "job",         "frames",    "blender", "done", "error",
+                                        "rests_until", "telemetry", NULL };
     json_t *out = pick("worker", wire, keys);
     pick_inside(out, "error", error_keys);
     return out;

@@ -7,6 +7,7 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "proto/device_types.h"
 #include "proto/order.h"
 #include "proto/ranges.h"
 #include "submit/command.h"
@@ -39,6 +40,8 @@ enum key {
     KEY_STALL,
     KEY_MAX_FRAME_TIME,
     KEY_MIN_FRAME_TIME,
+    KEY_DEVICE_TYPE,
+    KEY_ALLOW_CPU,
 };
 
 #define OPTION_OUTPUT                                                                              \
@@ -126,6 +129,10 @@ static const struct argp_option job_options[] = {
     { "min-frame-time", KEY_MIN_FRAME_TIME, "SECONDS", 0,
       "A frame that takes less gets a warning (0.5 is a number)", 0 },
     { "mix", KEY_MIX, NULL, 0, "Allow several Blender versions and kinds of device", 0 },
+    { "device-type", KEY_DEVICE_TYPE, "TYPES", 0,
+      "How Cycles may use a GPU, the first that it can: optix, cuda, hip, oneapi (optix,cuda)", 0 },
+    { "allow-cpu", KEY_ALLOW_CPU, NULL, 0,
+      "On the CPU where the GPU cannot; without: a GPU's frame is never rendered there", 0 },
     { 0 },
 };
 
@@ -240,6 +247,16 @@ static void set_unbaked(struct argp_state *state, json_t *map, const char *arg)
     set_text(state, map, "unbaked", arg);
 }
 
+static void set_device_type(struct argp_state *state, json_t *map, const char *arg)
+{
+    CLEANUP(cleanup_free) char *why = NULL;
+    struct device_types types;
+    if (device_types_parse(arg, &types, &why) != DEVICE_TYPES_OK) {
+        argp_error(state, "--device-type %s", why);
+    }
+    set_text(state, map, "device_type", arg);
+}
+
 static void set_upper(struct argp_state *state, json_t *map, const char *key, const char *arg)
 {
     CLEANUP(cleanup_free) char *upper = alloc_text(arg);
@@ -283,6 +300,7 @@ static bool set_flag(int key, json_t *map)
         { KEY_ALLOW_MISSING, "allow_missing", true },
         { KEY_NO_SCRIPTS, "no_scripts", true },
         { KEY_MIX, "mix", true },
+        { KEY_ALLOW_CPU, "allow_cpu", true },
         { KEY_AGAIN, "again", true },
     };
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
@@ -342,6 +360,9 @@ static error_t set_value(int key, char *arg, struct argp_state *state, struct op
         return 0;
     case KEY_ORDER:
         set_order(state, map, arg);
+        return 0;
+    case KEY_DEVICE_TYPE:
+        set_device_type(state, map, arg);
         return 0;
     case KEY_UNBAKED:
         set_unbaked(state, map, arg);

@@ -186,6 +186,22 @@ json_t *program_lines(const char *text)
     return out;
 }
 
+int program_list(const char *what, int timeout_ms, json_t **out)
+{
+    const char *const arguments[] = { "--list", what, NULL };
+    CLEANUP(cleanup_free) char *text = NULL;
+    CLEANUP(cleanup_free) char *trouble = NULL;
+    int rc = program_capture("dblend-worker", arguments, timeout_ms, &text, &trouble);
+    if (rc != 0) {
+        say_error("dblend-worker does not tell: %s", rc < 0    ? strerror(-rc)
+                                                     : trouble ? trouble
+                                                               : "it failed");
+        return COMMAND_FAILED;
+    }
+    *out = program_lines(text);
+    return COMMAND_DONE;
+}
+
 static json_t *device_names(const json_t *lines)
 {
     json_t *out = json_array();

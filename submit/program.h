@@ -47,6 +47,12 @@ char *program_last_words(const char *log, off_t from);
 int program_capture(const char *program, const char *const *arguments, int timeout_ms, char **out,
                     char **trouble);
 
+/*
+ * What `dblend-worker --list WHAT' prints, as an owned array of its lines of JSON. 0, or the exit
+ * status for dblend after telling why not.
+ */
+int program_list(const char *what, int timeout_ms, json_t **out);
+
 /* The lines of JSON of text as an owned array; what is no JSON is left out. */
 json_t *program_lines(const char *text);
 

@@ -9,6 +9,7 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/clock.h"
+#include "submit/gauge.h"
 #include "submit/objects.h"
 #include "submit/say.h"
 #include "submit/target.h"
@@ -262,8 +263,9 @@ char *progress_worker_line(const json_t *worker)
             ? alloc_format("frame %lld", (long long)json_integer_value(json_array_get(frames, 0)))
             : alloc_text("");
     CLEANUP(cleanup_free) char *name = text_fit(objects_str(worker, "worker"), NAME_WIDTH, false);
-    return alloc_format("  %s %-12s %s%s%s", name, frame, resting || !*phase ? state : "",
-                        resting && *phase ? " " : "", phase);
+    CLEANUP(cleanup_free) char *card = gauge_text(worker);
+    return alloc_format("  %s %-12s %s%s%s%s%s", name, frame, card, *card ? "  " : "",
+                        resting || !*phase ? state : "", resting && *phase ? " " : "", phase);
 }
 
 void progress_note(progress_t *self, const char *text)

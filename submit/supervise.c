@@ -47,10 +47,16 @@ struct supervise {
     bool started;  /* all that is to run has been started once */
     bool stopping; /* ends are expected: nothing is started again */
     bool only_if_none;
-    struct member **members; /* owned; broker and inspector are the first two */
+    bool held;                           /* no workers yet */
+    const char *const *worker_arguments; /* borrowed, or NULL */
+    struct member **members;             /* owned; broker and inspector are the first two */
     size_t count;
     json_t *devices; /* owned; to be started when nobody else's workers are left */
     int64_t look_ms; /* when to look again at what others started */
+    void (*news)(void *arg, const json_t *hello);
+    void *news_arg;
+    void (*caught)(void *arg); /* what the next INT does, or NULL */
+    void *caught_arg;
 };
 
 static int64_t next_start_ms(const struct supervise *self)
@@ -93,6 +99,11 @@ static void read_signals(struct supervise *self)
 {
     struct signalfd_siginfo info;
     while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (self->caught && info.ssi_signo == SIGINT) {
+            self->caught(self->caught_arg);
+            self->caught = NULL;
+            continue;
+        }
         self->first_signal = self->first_signal ? self->first_signal : (int)info.ssi_signo;
         raise_level(self, self->level == SUPERVISE_RUN ? SUPERVISE_SOFT : SUPERVISE_NOW);
     }
@@ -174,8 +185,14 @@ static struct member *add_member(struct supervise *self, enum member_kind kind, 
 {
     self->members = alloc_resize(self->members, self->count + 1, sizeof(struct member *));
     struct member *member = member_new(kind, device, talk_paths(self->talk), self->in_front);
+    member->arguments = kind == MEMBER_WORKER ? self->worker_arguments : NULL;
     self->members[self->count++] = member;
     return member;
+}
+
+void supervise_set_worker_arguments(supervise_t *self, const char *const *arguments)
+{
+    self->worker_arguments = arguments;
 }
 
 void supervise_destroy(supervise_t **self_p)
@@ -266,8 +283,12 @@ static void complete(struct supervise *self)
     if (msg_int_or(hello, "inspectors", 0) == 0) {
         start_now(self, self->members[1]);
     }
-    if (self->devices && (!self->only_if_none || msg_int_or(hello, "workers", 0) == 0)) {
+    if (self->devices && !self->held &&
+        (!self->only_if_none || msg_int_or(hello, "workers", 0) == 0)) {
         start_workers(self);
+    }
+    if (self->news) {
+        self->news(self->news_arg, hello);
     }
 }
 
@@ -290,6 +311,41 @@ static void say_here(struct supervise *self)
             raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
         }
     }
+}
+
+void supervise_hold_workers(supervise_t *self)
+{
+    self->held = true;
+}
+
+void supervise_release_workers(supervise_t *self, const json_t *devices)
+{
+    self->held = false;
+    if (self->devices) {
+        json_decref(self->devices);
+        self->devices = json_deep_copy(devices);
+        complete(self);
+    }
+}
+
+void supervise_notice(supervise_t *self, const char *text)
+{
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    json_t *request = attend_request(self);
+    msg_set_str(request, "notice", text);
+    (void)talk_ask(self->talk, request, LEAVE_MS, &answer); /* our own words say it, too */
+}
+
+void supervise_set_news(supervise_t *self, void (*news)(void *arg, const json_t *hello), void *arg)
+{
+    self->news = news;
+    self->news_arg = arg;
+}
+
+void supervise_catch(supervise_t *self, void (*caught)(void *arg), void *arg)
+{
+    self->caught = caught;
+    self->caught_arg = arg;
 }
 
 /* About once a second, in the waits of the talk. */

@@ -45,6 +45,25 @@ void supervise_destroy(supervise_t **self_p);
  */
 int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none);
 
+/* Further arguments of every worker that it starts, NULL-terminated and borrowed for its life;
+ * before supervise_start. */
+void supervise_set_worker_arguments(supervise_t *self, const char *const *arguments);
+
+/* supervise_start is to start no workers yet: supervise_release_workers does, on these devices. */
+void supervise_hold_workers(supervise_t *self);
+void supervise_release_workers(supervise_t *self, const json_t *devices);
+
+/* news: called every two seconds with the broker's HELLO; NULL: nobody any more. */
+void supervise_set_news(supervise_t *self, void (*news)(void *arg, const json_t *hello), void *arg);
+
+/* The next INT calls caught, which must not ask the broker, and raises no level. NULL: it does
+ * again.
+ */
+void supervise_catch(supervise_t *self, void (*caught)(void *arg), void *arg);
+
+/* Have the broker log this line for people, as an event. */
+void supervise_notice(supervise_t *self, const char *text);
+
 /* Wait until the level rises. */
 void supervise_stay(supervise_t *self);
 

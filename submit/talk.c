@@ -246,6 +246,16 @@ int talk_list(talk_t *self, bool all, json_t **jobs)
     return CLIENT_OK;
 }
 
+int talk_work_left(talk_t *self, size_t *count)
+{
+    CLEANUP(cleanup_json) json_t *hello = NULL;
+    int rc = talk_hello(self, -1, &hello);
+    if (rc == CLIENT_OK) {
+        *count = (size_t)msg_int_or(hello, "work", 0);
+    }
+    return rc;
+}
+
 int talk_workers(talk_t *self, json_t **workers)
 {
     CLEANUP(cleanup_json) json_t *answer = NULL;

@@ -89,6 +89,10 @@ int talk_job(talk_t *self, int64_t number, json_t **job, json_t **detail);
 /* All jobs of LIST, page after page, as one owned array. */
 int talk_list(talk_t *self, bool all, json_t **jobs);
 
+/* How many jobs could be rendered now or go on by themselves: queued, inspecting, active. An
+ * outcome of the client. */
+int talk_work_left(talk_t *self, size_t *count);
+
 /* All workers as one owned array. */
 int talk_workers(talk_t *self, json_t **workers);
 

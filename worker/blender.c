@@ -15,6 +15,7 @@
 #include "proto/log.h"
 #include "worker/complaint.h"
 #include "worker/oom.h"
+#include "worker/pin.h"
 #include "worker/proc.h"
 #include "worker/scratch.h"
 #include "worker/watch.h"
@@ -302,48 +303,63 @@ static void on_end(void *arg)
     self->calls.changed(self->calls.ctx);
 }
 
+/* The arguments of a Blender program, or of a Python that imports bpy. */
+static void list_arguments(const blender_t *self, const char *threads, const char *number,
+                           const char **argv)
+{
+    size_t count = 0;
+    argv[count++] = self->wanted->path;
+    if (!self->wanted->module) {
+        argv[count++] = "--background";
+        if (self->setup.factory) {
+            argv[count++] = "--factory-startup";
+        }
+        if (self->setup.threads > 0) {
+            argv[count++] = "-t";
+            argv[count++] = threads;
+        }
+        argv[count++] = "--disable-autoexec";
+        argv[count++] = "--python-exit-code";
+        argv[count++] = "9";
+        argv[count++] = "--python";
+    }
+    argv[count++] = self->setup.script;
+    argv[count++] = "--";
+    argv[count++] = "--fd";
+    argv[count++] = number;
+    argv[count] = NULL;
+}
+
 static int spawn(blender_t *self, int fd)
 {
     char number[16];
     char threads[16];
+    char thread_env[32];
     const char *argv[20];
     const char *env[16];
-    size_t count = 0;
     size_t extras = 0;
     CLEANUP(cleanup_free) char *temp = alloc_format("TMPDIR=%s", self->folder);
     CLEANUP(cleanup_free) char *pass_env = alloc_format("DBLEND_FD=%d", CHILD_FD);
     (void)snprintf(number, sizeof number, "%d", CHILD_FD);
     (void)snprintf(threads, sizeof threads, "%d", self->setup.threads);
-    argv[count++] = self->wanted->path;
-    argv[count++] = "--background";
-    if (self->setup.factory) {
-        argv[count++] = "--factory-startup";
-    }
-    if (self->setup.threads > 0) {
-        argv[count++] = "-t";
-        argv[count++] = threads;
-    }
-    const char *rest[] = { "--disable-autoexec",
-                           "--python-exit-code",
-                           "9",
-                           "--python",
-                           self->setup.script,
-                           "--",
-                           "--fd",
-                           number,
-                           NULL };
-    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
-        argv[count++] = rest[i];
-    }
+    (void)snprintf(thread_env, sizeof thread_env, "DBLEND_THREADS=%d", self->setup.threads);
+    list_arguments(self, threads, number, argv);
     env[extras++] = temp;
     env[extras++] = pass_env;
+    env[extras++] = self->wanted->module ? thread_env : "DBLEND_THREADS"; /* else removed */
     for (size_t i = 0; self->setup.env && self->setup.env[i] && extras < 15; i++) {
         env[extras++] = self->setup.env[i];
     }
     env[extras] = NULL;
     struct child_pass pass = { .fd = fd, .as = CHILD_FD };
     struct child_spec spec = {
-        .argv = argv, .env = env, .pass = &pass, .pass_count = 1, .output = true, .keeper = true
+        .argv = argv,
+        .env = env,
+        .pass = &pass,
+        .pass_count = 1,
+        .output = true,
+        .keeper = true,
+        .nice = PIN_NICE,
     };
     return child_spawn(&spec, &self->child);
 }
@@ -454,6 +470,11 @@ void blender_mark(blender_t *self)
 const struct phase *blender_phase(const blender_t *self)
 {
     return &self->phase;
+}
+
+pid_t blender_pid(const blender_t *self)
+{
+    return self->child ? child_pid(self->child) : 0;
 }
 
 int64_t blender_rss_bytes(const blender_t *self)

@@ -99,6 +99,9 @@ void blender_mark(blender_t *self);
 
 const struct phase *blender_phase(const blender_t *self);
 
+/* Of the process, 0 when there is none. */
+pid_t blender_pid(const blender_t *self);
+
 /* Resident memory of the process, 0 when there is none. */
 int64_t blender_rss_bytes(const blender_t *self);
 

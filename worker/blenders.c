@@ -120,6 +120,38 @@ static void add(struct blenders *self, const char *path, const struct blender_in
     self->items[self->count++].path = alloc_text(path);
 }
 
+/* Ask one. A positive outcome: it is passed over. */
+static int ask(const char *path, bool module, int stop_fd, struct blender_info *out)
+{
+    out->module = module;
+    int rc = probe_blender(path, BLENDERS_PROBE_MS, stop_fd, out);
+    if (rc == 0 || rc == -EINTR) {
+        return rc;
+    }
+    log_warning("pass over %s: path=\"%s\": %s", module ? "python" : "blender", path,
+                rc < 0   ? strerror(-rc)
+                : module ? "it cannot import bpy"
+                         : "it does not answer as a Blender does");
+    return PROBE_NOT_BLENDER;
+}
+
+/* A Python that can import bpy. */
+static int add_python(struct blenders *self, const char *name, int stop_fd)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+    struct blender_info info = { .path = NULL };
+    int rc = child_find_program(name, &path);
+    if (rc != 0) {
+        log_warning("pass over python: path=\"%s\": %s", name, strerror(-rc));
+        return 0;
+    }
+    rc = ask(path, true, stop_fd, &info);
+    if (rc == 0) {
+        add(self, path, &info);
+    }
+    return rc < 0 ? rc : 0;
+}
+
 /* Ask one, or remember it. Sets *changed when the cache has news. */
 static int add_place(struct blenders *self, const char *path, json_t *cache, int stop_fd,
                      bool *changed)
@@ -131,14 +163,9 @@ static int add_place(struct blenders *self, const char *path, json_t *cache, int
         return 0;
     }
     if (!remembered(cache, path, &st, &info)) {
-        int rc = probe_blender(path, BLENDERS_PROBE_MS, stop_fd, &info);
-        if (rc == -EINTR) {
-            return rc;
-        }
+        int rc = ask(path, false, stop_fd, &info);
         if (rc != 0) {
-            log_warning("pass over blender: path=\"%s\": %s", path,
-                        rc < 0 ? strerror(-rc) : "it does not answer as a Blender does");
-            return 0;
+            return rc < 0 ? rc : 0;
         }
         remember(cache, path, &st, &info);
         *changed = true;
@@ -147,7 +174,7 @@ static int add_place(struct blenders *self, const char *path, json_t *cache, int
     return 0;
 }
 
-int blenders_find(const char *const *given, const char *cache_path, int stop_fd,
+int blenders_find(const struct blenders_given *given, const char *cache_path, int stop_fd,
                   struct blenders *out)
 {
     CLEANUP(cleanup_json) json_t *cache = json_load_file(cache_path, 0, NULL);
@@ -159,15 +186,18 @@ int blenders_find(const char *const *given, const char *cache_path, int stop_fd,
         json_decref(cache);
         cache = json_object();
     }
-    if (given) {
-        for (; *given; given++) {
-            places_add_program(&places, *given);
+    if (given->programs) {
+        for (const char *const *at = given->programs; *at; at++) {
+            places_add_program(&places, *at);
         }
     } else {
         places_search(&places);
     }
     for (size_t i = 0; rc == 0 && i < places.count && found.count < BLENDERS_MAX; i++) {
         rc = add_place(&found, places.paths[i], cache, stop_fd, &changed);
+    }
+    for (size_t i = 0; rc == 0 && given->pythons[i] && found.count < BLENDERS_MAX; i++) {
+        rc = add_python(&found, given->pythons[i], stop_fd);
     }
     if (changed) {
         store_cache(cache, cache_path);

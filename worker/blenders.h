@@ -24,6 +24,7 @@ struct blender_info {
     int series;       /* major and minor as in a .blend: 304 */
     int patch;
     bool denoiser;
+    bool module; /* path is a Python that can `import bpy`, not a Blender program */
 };
 
 struct blenders {
@@ -46,12 +47,19 @@ enum blenders_outcome {
     BLENDERS_NO_DENOISER, /* those that could open it cannot denoise */
 };
 
+/* What somebody named; both NULL-terminated. */
+struct blenders_given {
+    const char *const *programs; /* NULL: search PATH, /opt, the home folder, desktop entries */
+    const char *const *pythons;  /* that can `import bpy` */
+};
+
 /*
- * Find and ask them. given: NULL-terminated paths, or NULL to search PATH, /opt, the home folder
- * and the desktop entries. cache: path of the memory of earlier answers. Ends early with -EINTR
- * when stop_fd (-1: none) becomes readable. Logs what was found and is of no use.
+ * Find and ask them. A Python is asked each time: its bpy may be another one since. cache: path of
+ * the memory of earlier answers. Ends early with -EINTR when stop_fd (-1: none) becomes readable.
+ * Logs what was found and is of no use.
  */
-int blenders_find(const char *const *given, const char *cache, int stop_fd, struct blenders *out);
+int blenders_find(const struct blenders_given *given, const char *cache, int stop_fd,
+                  struct blenders *out);
 
 void blenders_clear(struct blenders *self);
 

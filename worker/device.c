@@ -7,8 +7,27 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "worker/device_gpu.h"
 
-static const char no_gpu_text[] = "%s: no GPU support in this version; use cpu, cpu/N or cpu:LIST";
+/* Is it another machine that hwloc shows us, from a file? Then nothing here can be bound to it. */
+static bool is_described(void)
+{
+    return getenv("HWLOC_FSROOT") || getenv("HWLOC_XMLFILE") || getenv("HWLOC_SYNTHETIC");
+}
+
+/*
+ * Only what the kernel says: hwloc's plugins for NVML, CUDA, OpenCL and the like would load the
+ * drivers into this process, where one that hangs would stop us. worker/card asks them with care.
+ */
+static void leave_out_drivers(hwloc_topology_t topology)
+{
+    static const char *const plugins[] = { "cuda", "nvml", "rsmi", "levelzero", "opencl", "gl" };
+    for (size_t i = 0; i < sizeof plugins / sizeof *plugins; i++) {
+        /* one that is not installed is an error, and fine */
+        (void)hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST,
+                                            plugins[i]);
+    }
+}
 
 int device_topology(hwloc_topology_t *out)
 {
@@ -16,9 +35,12 @@ int device_topology(hwloc_topology_t *out)
     if (hwloc_topology_init(&topology) != 0) {
         return -ENOMEM;
     }
-    unsigned long flags =
-        HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING | HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
-    if (hwloc_topology_set_flags(topology, flags) != 0 || hwloc_topology_load(topology) != 0) {
+    unsigned long flags = is_described() ? 0
+                                         : HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING |
+                                               HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
+    leave_out_drivers(topology);
+    if (hwloc_topology_set_io_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) != 0 ||
+        hwloc_topology_set_flags(topology, flags) != 0 || hwloc_topology_load(topology) != 0) {
         int error = errno ? -errno : -EIO;
         hwloc_topology_destroy(topology);
         return error;
@@ -100,19 +122,34 @@ static int find_numbers(hwloc_topology_t topology, const struct device_spec *spe
     return 0;
 }
 
+/* A GPU that works with the CPU beside it has a name of its own; the cores are its share. */
+static void add_cpu(struct device *device)
+{
+    CLEANUP(cleanup_free) char *before = device->id;
+    device->id = alloc_format("%s+cpu", before);
+    device->with_cpu = true;
+}
+
+static void set_every_cpu(hwloc_topology_t topology, struct device *out)
+{
+    set_cpus(out, hwloc_bitmap_dup(allowed(topology)));
+}
+
 /* One device of any form but DEVICE_SHARE. */
-static int find_one(hwloc_topology_t topology, const struct device_spec *spec, struct device *out,
-                    char **error_text)
+static int find_one(hwloc_topology_t topology, const cards_t *cards, const struct device_spec *spec,
+                    struct device *out, char **error_text)
 {
     if (spec->kind == DEVICE_GPU) {
-        CLEANUP(cleanup_free) char *name = device_name_format(spec);
-        *error_text = alloc_format(no_gpu_text, name);
-        return DEVICE_REFUSED;
+        int rc = device_gpu_find(topology, cards, spec, out, error_text);
+        if (rc == 0 && spec->with_cpu) {
+            add_cpu(out);
+        }
+        return rc;
     }
     if (spec->kind == DEVICE_CPU && spec->form == DEVICE_NUMBERS) {
         return find_numbers(topology, spec, out, error_text);
     }
-    set_cpus(out, hwloc_bitmap_dup(allowed(topology)));
+    set_every_cpu(topology, out);
     if (spec->kind == DEVICE_NONE) {
         out->kind = DEVICE_NONE;
         free(out->id);
@@ -121,15 +158,57 @@ static int find_one(hwloc_topology_t topology, const struct device_spec *spec, s
     return 0;
 }
 
-int device_find(hwloc_topology_t topology, const char *text, struct device *out, char **error_text)
+/* What no text stands for: the GPUs on boards of their own that work, else none. */
+static const struct card **default_cards(const cards_t *cards, size_t *count)
 {
-    struct device_spec spec = { .kind = DEVICE_CPU };
-    int rc = device_name_parse(text ? text : "cpu", &spec, error_text);
+    const struct card **list = device_gpu_all(cards, count);
+    if (*count > 0 && list[0]->integrated) {
+        *count = 0; /* Cycles can use few of those, and shares the memory with them */
+    }
+    return list;
+}
+
+static void find_default(hwloc_topology_t topology, const cards_t *cards, struct device *out)
+{
+    size_t count = 0;
+    const struct card **list = default_cards(cards, &count);
+    if (count > 0) {
+        device_gpu_make(topology, cards, list, 1, out);
+    } else {
+        set_every_cpu(topology, out);
+    }
+    free(list);
+}
+
+bool device_wants_cards(const char *text)
+{
+    struct device_spec *specs = NULL;
+    size_t count = 0;
+    CLEANUP(cleanup_free) char *error_text = NULL;
+    bool wanted = !text;
+    if (text && device_name_parse_list(text, &specs, &count, &error_text) == DEVICE_NAME_OK) {
+        for (size_t i = 0; i < count; i++) {
+            wanted = wanted || specs[i].kind == DEVICE_GPU;
+        }
+        device_name_list_free(&specs, count);
+    }
+    return wanted;
+}
+
+int device_find(hwloc_topology_t topology, const cards_t *cards, const char *text,
+                struct device *out, char **error_text)
+{
+    struct device found = { .id = NULL };
+    struct device_spec spec = { 0 };
+    int rc = text ? device_name_parse(text, &spec, error_text) : 0;
     if (rc != 0) {
         return rc > 0 ? DEVICE_REFUSED : rc;
     }
-    struct device found = { .id = NULL };
-    rc = find_one(topology, &spec, &found, error_text);
+    if (text) {
+        rc = find_one(topology, cards, &spec, &found, error_text);
+    } else {
+        find_default(topology, cards, &found);
+    }
     device_name_clear(&spec);
     if (rc == 0) {
         *out = found;
@@ -173,12 +252,33 @@ static int share_cores(hwloc_topology_t topology, int share, struct list *out, c
     return 0;
 }
 
+static bool has_card(const struct device *device, const struct card *card)
+{
+    bool found = false;
+    for (size_t i = 0; i < device->card_count; i++) {
+        found = found || device->cards[i] == card;
+    }
+    return found;
+}
+
+/* What both have, in words; NULL when they may stand beside each other. CPUs may overlap. */
+static const char *common(const struct device *left, const struct device *right)
+{
+    for (size_t i = 0; i < left->card_count; i++) {
+        if (has_card(right, left->cards[i])) {
+            return left->cards[i]->id;
+        }
+    }
+    return strcmp(left->id, right->id) == 0 ? left->id : NULL;
+}
+
 static int refuse_twice(const struct list *list, char **error_text)
 {
     for (size_t i = 0; i < list->count; i++) {
         for (size_t k = 0; k < i; k++) {
-            if (strcmp(list->items[i].id, list->items[k].id) == 0) {
-                *error_text = alloc_format("%s is named twice", list->items[i].id);
+            const char *twice = common(&list->items[i], &list->items[k]);
+            if (twice) {
+                *error_text = alloc_format("%s is named twice", twice);
                 return DEVICE_REFUSED;
             }
         }
@@ -186,26 +286,76 @@ static int refuse_twice(const struct list *list, char **error_text)
     return 0;
 }
 
-int device_expand(hwloc_topology_t topology, const char *text, struct device **out, size_t *count,
-                  char **error_text)
+/* Each GPU by itself. */
+static int expand_gpus(hwloc_topology_t topology, const cards_t *cards, bool with_cpu,
+                       struct list *out, char **error_text)
+{
+    size_t count = 0;
+    const struct card **all = device_gpu_all(cards, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct device *device = append(out);
+        device_gpu_make(topology, cards, &all[i], 1, device);
+        if (with_cpu) {
+            add_cpu(device);
+        }
+    }
+    free(all);
+    if (count == 0) {
+        *error_text = device_gpu_none(cards);
+    }
+    return count > 0 ? 0 : DEVICE_ABSENT;
+}
+
+static int expand_one(hwloc_topology_t topology, const cards_t *cards,
+                      const struct device_spec *spec, struct list *out, char **error_text)
+{
+    if (spec->kind == DEVICE_CPU && spec->form == DEVICE_SHARE) {
+        return share_cores(topology, spec->share, out, error_text);
+    }
+    if (spec->kind == DEVICE_GPU && spec->form == DEVICE_ALL) {
+        return expand_gpus(topology, cards, spec->with_cpu, out, error_text);
+    }
+    return find_one(topology, cards, spec, append(out), error_text);
+}
+
+static int expand_text(hwloc_topology_t topology, const cards_t *cards, const char *text,
+                       struct list *out, char **error_text)
 {
     struct device_spec *specs = NULL;
-    size_t spec_count = 0;
-    int rc = device_name_parse_list(text ? text : "cpu", &specs, &spec_count, error_text);
+    size_t count = 0;
+    int rc = device_name_parse_list(text, &specs, &count, error_text);
     if (rc != 0) {
         return rc > 0 ? DEVICE_REFUSED : rc;
     }
-    struct list list = { .items = NULL };
-    for (size_t i = 0; rc == 0 && i < spec_count; i++) {
-        if (specs[i].kind == DEVICE_CPU && specs[i].form == DEVICE_SHARE) {
-            rc = share_cores(topology, specs[i].share, &list, error_text);
-        } else {
-            rc = find_one(topology, &specs[i], append(&list), error_text);
-        }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = expand_one(topology, cards, &specs[i], out, error_text);
     }
-    device_name_list_free(&specs, spec_count);
-    if (rc == 0) {
-        rc = refuse_twice(&list, error_text);
+    device_name_list_free(&specs, count);
+    return rc ? rc : refuse_twice(out, error_text);
+}
+
+static void expand_default(hwloc_topology_t topology, const cards_t *cards, struct list *out)
+{
+    size_t count = 0;
+    const struct card **list = default_cards(cards, &count);
+    for (size_t i = 0; i < count; i++) {
+        device_gpu_make(topology, cards, &list[i], 1, append(out));
+    }
+    if (count == 0) {
+        set_every_cpu(topology, append(out));
+    }
+    free(list);
+}
+
+int device_expand(hwloc_topology_t topology, const cards_t *cards, const char *text,
+                  struct device **out, size_t *count, char **error_text)
+{
+    struct list list = { .items = NULL };
+    int rc = 0;
+    if (text) {
+        rc = expand_text(topology, cards, text, &list, error_text);
+    } else {
+        expand_default(topology, cards, &list);
     }
     if (rc != 0) {
         device_list_free(&list.items, list.count);
@@ -216,6 +366,20 @@ int device_expand(hwloc_topology_t topology, const char *text, struct device **o
     return 0;
 }
 
+static void add_cards(const struct device *self, json_t *json)
+{
+    json_t *ids = json_array();
+    int64_t memory = 0;
+    for (size_t i = 0; i < self->card_count; i++) {
+        json_array_append_new(ids, json_string(self->cards[i]->id));
+        memory += self->cards[i]->memory_bytes;
+    }
+    json_object_set_new(json, "cards", ids);
+    json_object_set_new(json, "name", json_string(self->cards[0]->name));
+    json_object_set_new(json, "memory_bytes", json_integer(memory));
+    json_object_set_new(json, "with_cpu", json_boolean(self->with_cpu));
+}
+
 json_t *device_json(const struct device *self)
 {
     json_t *cpus = json_array();
@@ -223,6 +387,10 @@ json_t *device_json(const struct device *self)
          cpu = hwloc_bitmap_next(self->cpus, cpu)) {
         json_array_append_new(cpus, json_integer(cpu));
     }
-    return json_pack("{s:s, s:s, s:s, s:o, s:i}", "device", self->id, "id", self->id, "kind",
-                     device_kind_word(self->kind), "cpus", cpus, "threads", self->threads);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:o, s:i}", "device", self->id, "id", self->id, "kind",
+                            device_kind_word(self->kind), "cpus", cpus, "threads", self->threads);
+    if (out && self->card_count > 0) {
+        add_cards(self, out);
+    }
+    return out;
 }

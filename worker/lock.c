@@ -19,7 +19,8 @@
 enum { NAME_BYTES = 120 }; /* of the id in a file name */
 
 struct lock {
-    int fd;
+    int fds[DEVICE_NAME_GROUP_MAX];
+    size_t count;
 };
 
 static void bitmap_free(hwloc_bitmap_t *self_p)
@@ -161,38 +162,82 @@ static char *file_name(const char *id)
     return name;
 }
 
-int lock_take(const char *folder, const struct device *device, const char *name, lock_t **out,
-              char **holder, char **overlap)
+/* One file's lock; *fd is the caller's. */
+static int take_file(const char *folder, const char *id, int *fd, char **holder)
 {
-    CLEANUP(cleanup_free) char *file = file_name(device->id);
+    CLEANUP(cleanup_free) char *file = file_name(id);
     CLEANUP(cleanup_free) char *path = alloc_format("%s/%s", folder, file);
-    CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
+    CLEANUP(cleanup_fd) int opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (opened < 0) {
         return -errno;
     }
     struct flock wanted = whole_file(F_WRLCK);
-    if (fcntl(fd, F_SETLK, &wanted) != 0) {
+    if (fcntl(opened, F_SETLK, &wanted) != 0) {
         if (errno != EACCES && errno != EAGAIN) {
             return -errno;
         }
-        *holder = describe(fd, device->id, holder_pid(fd));
+        *holder = describe(opened, id, holder_pid(opened));
         return LOCK_HELD;
     }
-    int rc = write_note(fd, device, name);
-    if (rc != 0) {
-        return rc;
-    }
-    *overlap = find_overlap(folder, file, device);
-    *out = alloc_zero(1, sizeof **out);
-    (*out)->fd = take_fd(&fd);
+    *fd = take_fd(&opened);
     return 0;
+}
+
+/* The ids that are locked for a device: its cards, or itself. Always in one order. */
+static size_t lock_ids(const struct device *device, const char *ids[DEVICE_NAME_GROUP_MAX])
+{
+    ids[0] = device->id;
+    for (size_t i = 0; i < device->card_count; i++) {
+        ids[i] = device->cards[i]->id;
+    }
+    return device->card_count > 0 ? device->card_count : 1;
+}
+
+int lock_take(const char *folder, const struct device *device, const char *name, lock_t **out,
+              char **holder, char **overlap)
+{
+    const char *ids[DEVICE_NAME_GROUP_MAX];
+    size_t count = lock_ids(device, ids);
+    CLEANUP(lock_release) lock_t *self = alloc_zero(1, sizeof *self);
+    for (size_t i = 0; i < count; i++) {
+        int rc = take_file(folder, ids[i], &self->fds[i], holder);
+        if (rc != 0) {
+            return rc;
+        }
+        self->count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        int rc = write_note(self->fds[i], device, name);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    CLEANUP(cleanup_free) char *own = file_name(ids[0]);
+    *overlap = find_overlap(folder, own, device);
+    *out = self;
+    self = NULL;
+    return 0;
+}
+
+char *lock_holder(const char *folder, const char *id, pid_t *pid)
+{
+    CLEANUP(cleanup_free) char *file = file_name(id);
+    CLEANUP(cleanup_free) char *path = alloc_format("%s/%s", folder, file);
+    CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    *pid = fd >= 0 ? holder_pid(fd) : 0;
+    if (*pid == 0) {
+        return NULL;
+    }
+    CLEANUP(cleanup_json) json_t *note = read_note(fd);
+    const char *name = json_string_value(json_object_get(note, "name"));
+    return alloc_text(name ? name : "?");
 }
 
 void lock_release(lock_t **self_p)
 {
-    if (*self_p) {
-        close((*self_p)->fd);
-        free(*self_p);
-        *self_p = NULL;
+    for (size_t i = 0; *self_p && i < (*self_p)->count; i++) {
+        close((*self_p)->fds[i]);
     }
+    free(*self_p);
+    *self_p = NULL;
 }

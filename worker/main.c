@@ -15,6 +15,8 @@
 #include "proto/log.h"
 #include "proto/paths.h"
 #include "worker/blenders.h"
+#include "worker/card.h"
+#include "worker/cycles.h"
 #include "worker/device.h"
 #include "worker/lock.h"
 #include "worker/options.h"
@@ -22,13 +24,14 @@
 #include "worker/program.h"
 #include "worker/scratch.h"
 
-enum { EXIT_USAGE = 2, EXIT_HELD = 4, PYTHONS = 3 };
+enum { EXIT_USAGE = 2, EXIT_HELD = 4, EXIT_ABSENT = 5, PYTHONS = 3 };
 
 enum { EXIT_STOPPED = -1 }; /* told to leave before it began: never an exit status */
 
 /* Everything that main holds, for one clean end. */
 struct holdings {
     hwloc_topology_t topology;
+    cards_t *cards; /* NULL: nobody asked for a GPU */
     struct paths paths;
     struct device device;
     struct blenders blenders;
@@ -41,6 +44,7 @@ struct holdings {
 
 static void release(struct holdings *self)
 {
+    cards_destroy(&self->cards);
     if (self->topology) {
         hwloc_topology_destroy(self->topology);
     }
@@ -89,8 +93,10 @@ static int open_paths(struct holdings *self)
 
 static int find_blenders(struct holdings *self, const struct options *options)
 {
-    const char *const *given = options->blenders[0] ? options->blenders : NULL;
-    int rc = blenders_find(given, self->cache, self->signal_fd, &self->blenders);
+    bool named = options->blenders[0] || options->bpys[0];
+    const struct blenders_given given = { .programs = named ? options->blenders : NULL,
+                                          .pythons = options->bpys };
+    int rc = blenders_find(&given, self->cache, self->signal_fd, &self->blenders);
     if (rc == -EINTR) {
         return EXIT_STOPPED;
     }
@@ -108,12 +114,47 @@ static void print_line(json_t *object)
     json_decref(object);
 }
 
+/* NVML and the like, where text (of --device or --devices) may name a GPU. */
+static int open_cards(struct holdings *self, const char *text)
+{
+    if (!device_wants_cards(text)) {
+        return 0;
+    }
+    int rc = cards_open(self->topology, &self->cards);
+    if (rc != 0) {
+        log_error("look for GPUs: %s", strerror(-rc));
+        return EXIT_FAILURE;
+    }
+    if (cards_trouble(self->cards)) {
+        log_warning("%s", cards_trouble(self->cards));
+    }
+    return 0;
+}
+
+/* "every GPU" leaves out those that cannot be used: that is no secret. */
+static void tell_faults(const cards_t *cards, const char *text)
+{
+    bool every = !text || strcmp(text, "gpu") == 0 || strcmp(text, "gpu+cpu") == 0;
+    for (size_t i = 0; cards && every && i < cards_count(cards); i++) {
+        const struct card *card = cards_at(cards, i);
+        if (card->fault) {
+            log_warning("leave out gpu:%zu %s (%s): %s", i, card->id, card->name, card->fault);
+        }
+    }
+}
+
 static int list_devices(struct holdings *self, const struct options *options)
 {
     CLEANUP(cleanup_free) char *error_text = NULL;
     struct device *devices = NULL;
     size_t count = 0;
-    int rc = device_expand(self->topology, options->list_text, &devices, &count, &error_text);
+    int status = open_cards(self, options->list_text);
+    if (status != 0) {
+        return status;
+    }
+    tell_faults(self->cards, options->list_text);
+    int rc = device_expand(self->topology, self->cards, options->list_text, &devices, &count,
+                           &error_text);
     if (rc != 0) {
         fprintf(stderr, "dblend-worker: %s\n", error_text ? error_text : strerror(-rc));
         return rc > 0 ? EXIT_USAGE : EXIT_FAILURE;
@@ -122,6 +163,29 @@ static int list_devices(struct holdings *self, const struct options *options)
         print_line(device_json(&devices[i]));
     }
     device_list_free(&devices, count);
+    return 0;
+}
+
+/* What there is, usable or not, and who has it. */
+static int list_cards(struct holdings *self)
+{
+    int status = open_paths(self);
+    status = status ? status : open_cards(self, NULL);
+    if (status != 0) {
+        return status;
+    }
+    if (cards_trouble(self->cards)) {
+        print_line(json_pack("{s:s}", "trouble", cards_trouble(self->cards)));
+    }
+    for (size_t i = 0; i < cards_count(self->cards); i++) {
+        pid_t pid = 0;
+        const struct card *card = cards_at(self->cards, i);
+        CLEANUP(cleanup_free) char *worker = lock_holder(self->paths.run, card->id, &pid);
+        json_t *line = card_json(card, i);
+        json_object_set_new(line, "worker", worker ? json_string(worker) : json_null());
+        json_object_set_new(line, "pid", worker ? json_integer(pid) : json_null());
+        print_line(line);
+    }
     return 0;
 }
 
@@ -150,10 +214,20 @@ static int take_device(struct holdings *self, const struct options *options)
     CLEANUP(cleanup_free) char *error_text = NULL;
     CLEANUP(cleanup_free) char *holder = NULL;
     CLEANUP(cleanup_free) char *overlap = NULL;
-    int rc = device_find(self->topology, options->device, &self->device, &error_text);
+    int status = open_cards(self, options->device);
+    if (status != 0) {
+        return status;
+    }
+    int rc = device_find(self->topology, self->cards, options->device, &self->device, &error_text);
     if (rc != 0) {
-        log_error("--device %s: %s", options->device, error_text ? error_text : strerror(-rc));
-        return rc > 0 ? EXIT_USAGE : EXIT_FAILURE;
+        log_error("--device %s: %s", options->device ? options->device : "",
+                  error_text ? error_text : strerror(-rc));
+        return rc == DEVICE_ABSENT ? EXIT_ABSENT : rc > 0 ? EXIT_USAGE : EXIT_FAILURE;
+    }
+    if (self->device.card_count > 0 &&
+        cycles_types(&self->device, &options->device_types).count == 0) {
+        log_error("--device-type: %s can be used in none of these ways", self->device.id);
+        return EXIT_USAGE;
     }
     self->name = alloc_format("%s/%s", self->host, self->device.id);
     rc = lock_take(self->paths.run, &self->device, self->name, &self->lock, &holder, &overlap);
@@ -161,7 +235,7 @@ static int take_device(struct holdings *self, const struct options *options)
         if (self->device.kind == DEVICE_NONE) {
             log_info("an inspector is here already: %s", holder); /* all one could wish for */
         } else {
-            log_error("%s; stop it, or take other cores", holder);
+            log_error("%s; stop it, or take another device", holder);
         }
         return EXIT_HELD;
     }
@@ -249,6 +323,9 @@ static int run(struct holdings *self, const struct options *options)
         .name = self->name,
         .host = self->host,
         .device = &self->device,
+        .topology = self->topology,
+        .cards = self->cards,
+        .device_types = options->device_types,
         .blenders = &self->blenders,
         .endpoint = options->connect ? options->connect : self->paths.workers_endpoint,
         .autorender = self->autorender,
@@ -257,6 +334,7 @@ static int run(struct holdings *self, const struct options *options)
         .factory = options->factory,
         .recycle = options->recycle,
         .stall_ms = (int64_t)options->stall_s * 1000,
+        .max_temperature_c = options->max_temperature_c,
         .exit_when_idle_ms =
             options->exit_when_idle_s < 0 ? -1 : (int64_t)options->exit_when_idle_s * 1000,
         .owner_fd = options->owner_fd,
@@ -281,6 +359,8 @@ int main(int argc, char **argv)
     switch (options.list) {
     case OPTIONS_LIST_DEVICES:
         return list_devices(&self, &options);
+    case OPTIONS_LIST_CARDS:
+        return list_cards(&self);
     case OPTIONS_LIST_BLENDERS:
         return list_blenders(&self, &options);
     case OPTIONS_LIST_NONE:

@@ -37,9 +37,9 @@ bool probe_parse(const char *line, struct blender_info *out)
     }
     (void)snprintf(found.version, sizeof found.version, "%s", version);
     found.denoiser = json_is_true(json_object_get(answer, "denoiser"));
-    char *path = out->path;
+    found.path = out->path;
+    found.module = out->module;
     *out = found;
-    out->path = path;
     return true;
 }
 
@@ -73,9 +73,12 @@ static int read_answer(int fd, int64_t deadline_ms, int stop_fd, struct blender_
 
 int probe_blender(const char *path, int timeout_ms, int stop_fd, struct blender_info *out)
 {
-    const char *argv[] = { path, "--background",  "--factory-startup", "--python-exit-code",
-                           "9",  "--python-expr", expression,          NULL };
-    struct child_spec spec = { .argv = argv, .output = true, .keeper = true };
+    const char *program[] = { path, "--background",  "--factory-startup", "--python-exit-code",
+                              "9",  "--python-expr", expression,          NULL };
+    const char *python[] = { path, "-c", expression, NULL };
+    struct child_spec spec = { .argv = out->module ? python : program,
+                               .output = true,
+                               .keeper = true };
     CLEANUP(child_destroy) child_t *child = NULL;
     int rc = child_spawn(&spec, &child);
     if (rc != 0) {

@@ -12,8 +12,8 @@ enum probe_outcome {
     PROBE_NOT_BLENDER, /* it ended, or time ran out, without an answer */
 };
 
-/* Run the program at path and fill in all of *out but its path. Takes at most timeout_ms; -EINTR
- * when stop_fd (-1: none) becomes readable first. */
+/* Run the program at path (out->module: a Python) and fill in all of *out but those two. Takes at
+ * most timeout_ms; -EINTR when stop_fd (-1: none) becomes readable first. */
 int probe_blender(const char *path, int timeout_ms, int stop_fd, struct blender_info *out);
 
 /* Read the line that a probed Blender prints; false for any other line. */

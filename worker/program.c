@@ -55,8 +55,7 @@ static void call_describe(void *ctx, bool ready, struct session_now *out)
     out->leave = over;
     out->state = work_state(self->work);
     out->progress = progress_of(self);
-    int64_t rss = blender_rss_bytes(self->blender);
-    out->telemetry = rss > 0 ? json_pack("{s:I}", "blender_rss_bytes", (json_int_t)rss) : NULL;
+    gauges_describe(self, out);
 }
 
 static void call_send(void *ctx, const json_t *body, const struct reports_log *logs,
@@ -124,6 +123,7 @@ static void call_orders(void *ctx, const struct session_orders *orders)
     {
         work_stop(self->work, json_integer_value(claim), now_ms);
     }
+    work_rest(self->work, orders->rest, orders->rest_now, now_ms);
     if (orders->drain) {
         leave(self, orders->now);
     }
@@ -359,6 +359,7 @@ static void turn(void *arg)
     deadline = least(deadline, blender_tick(self->blender, now_ms));
     deadline = least(deadline, prover_tick(self->prover, !work_empty(self->work), now_ms));
     deadline = least(deadline, session_tick(self->session, now_ms));
+    gauges_turn(self);
     set_timer(self, deadline);
     self->in_turn = false;
     if (over) {
@@ -397,6 +398,8 @@ static void make_work(struct program *self)
 {
     const struct work_setup setup = {
         .blenders = self->setup->blenders,
+        .device = self->setup->device,
+        .device_types = self->setup->device_types,
         .inspector = self->setup->device->kind == DEVICE_NONE,
         .recycle = self->setup->recycle,
         .stall_ms = self->setup->stall_ms,
@@ -427,6 +430,7 @@ static void make_session(struct program *self)
                            : json_pack("[s, s, s]", "render", "inspect", "sweep"),
         .blenders = blenders_json(self->setup->blenders),
     };
+    gauges_introduce(self);
     self->session =
         session_new(&self->me, &calls, self->reports, random_below(UINT32_MAX), clock_mono_ms());
 }
@@ -449,6 +453,7 @@ static int make(struct program *self)
         return rc;
     }
     watch_after(turn, self);
+    gauges_start(self);
     watch_fd(self->loop, self->timer_fd, on_timer, self);
     watch_fd(self->loop, self->source_pipe[0], on_source, self);
     watch_fd(self->loop, setup->signal_fd, on_signal, self);
@@ -461,11 +466,13 @@ static int make(struct program *self)
 static void unmake(struct program *self)
 {
     watch_after(NULL, NULL);
+    gauges_stop(self);
     blender_destroy(&self->blender);
     prover_destroy(&self->prover);
     work_destroy(&self->work);
     session_destroy(&self->session);
     link_destroy(&self->link);
+    pin_env_clear(&self->pin);
     reports_destroy(&self->reports);
     json_decref(self->me.kinds);
     json_decref(self->me.blenders);

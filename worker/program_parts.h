@@ -13,6 +13,9 @@
 #include "worker/program.h"
 #include "worker/prover.h"
 #include "worker/session.h"
+#include "worker/telemetry.h"
+#include "worker/watch.h"
+#include "worker/whereabouts.h"
 #include "worker/work.h"
 
 enum leaving {
@@ -42,7 +45,17 @@ struct program {
     char worker_id[33];
     struct session_self me;
     struct pin_env pin;
+    whereabouts_t *whereabouts;
+    telemetry_t *telemetry; /* NULL: an inspector */
+    char *device_name;      /* for people, or NULL */
 };
+
+/* program_gauges.c: what the worker tells of its cards and its machine */
+void gauges_start(struct program *self);
+void gauges_introduce(struct program *self); /* in READY */
+void gauges_describe(struct program *self, struct session_now *out);
+void gauges_turn(struct program *self);
+void gauges_stop(struct program *self);
 
 /* The ways by which the work reaches the children and the talk. */
 struct work_ports program_ports(struct program *self);

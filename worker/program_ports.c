@@ -71,6 +71,24 @@ static int64_t port_blender_rss(void *ctx)
     return blender_rss_bytes(self->blender);
 }
 
+static struct work_peaks port_blender_peaks(void *ctx)
+{
+    struct program *self = ctx;
+    struct work_peaks peaks = { .rss_bytes = blender_rss_bytes(self->blender) };
+    if (self->telemetry) {
+        struct telemetry_peaks seen = telemetry_take_peaks(self->telemetry);
+        peaks.gpu_bytes = seen.gpu_bytes;
+        peaks.rss_bytes = seen.rss_bytes > peaks.rss_bytes ? seen.rss_bytes : peaks.rss_bytes;
+    }
+    return peaks;
+}
+
+static char *port_held_by(void *ctx, int64_t *had_bytes)
+{
+    struct program *self = ctx;
+    return self->telemetry ? telemetry_held_by(self->telemetry, had_bytes) : NULL;
+}
+
 static void port_source_look(void *ctx, struct source_ask *ask)
 {
     struct program *self = ctx;
@@ -91,6 +109,18 @@ static void port_tell(void *ctx)
     }
 }
 
+static void port_watch_begin(void *ctx, bool on_card)
+{
+    struct program *self = ctx;
+    whereabouts_begin(self->whereabouts, on_card);
+}
+
+static json_t *port_watch_end(void *ctx)
+{
+    struct program *self = ctx;
+    return whereabouts_end(self->whereabouts);
+}
+
 struct work_ports program_ports(struct program *self)
 {
     return (struct work_ports){
@@ -106,7 +136,11 @@ struct work_ports program_ports(struct program *self)
         .blender_mark = port_blender_mark,
         .blender_praise = port_blender_praise,
         .blender_rss = port_blender_rss,
+        .blender_peaks = port_blender_peaks,
+        .held_by = port_held_by,
         .source_look = port_source_look,
         .tell = port_tell,
+        .watch_begin = port_watch_begin,
+        .watch_end = port_watch_end,
     };
 }

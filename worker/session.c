@@ -65,10 +65,24 @@ bool session_connected(const session_t *self)
 
 static json_t *ready_body(session_t *self)
 {
-    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "v", 1, "t", "READY",
-                     "worker", self->me.worker_id, "name", self->me.name, "host", self->me.host,
-                     "pid", self->me.pid, "device", self->me.device, "device_kind",
-                     self->me.device_kind, "kinds", self->me.kinds, "blenders", self->me.blenders);
+    json_t *body =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "v", 1, "t", "READY",
+                  "worker", self->me.worker_id, "name", self->me.name, "host", self->me.host, "pid",
+                  self->me.pid, "device", self->me.device, "device_kind", self->me.device_kind,
+                  "kinds", self->me.kinds, "blenders", self->me.blenders);
+    if (self->me.memory_bytes > 0) {
+        json_object_set_new(body, "memory_bytes", json_integer(self->me.memory_bytes));
+    }
+    if (self->me.device_types) {
+        json_object_set(body, "device_types", self->me.device_types);
+    }
+    if (self->me.draws_shared) {
+        json_object_set_new(body, "draws_shared", json_true());
+    }
+    if (self->me.device_name) {
+        json_object_set_new(body, "device_name", json_string(self->me.device_name));
+    }
+    return body;
 }
 
 static json_t *sync_body(const session_t *self, struct session_now *now)
@@ -84,6 +98,9 @@ static json_t *sync_body(const session_t *self, struct session_now *now)
     }
     if (now->telemetry) {
         json_object_set(body, "telemetry", now->telemetry);
+    }
+    if (now->rest) {
+        json_object_set(body, "rest", now->rest);
     }
     return body;
 }
@@ -104,6 +121,7 @@ static void send_now(session_t *self, int64_t now_ms, bool renew)
     }
     json_decref(now.progress);
     json_decref(now.telemetry);
+    json_decref(now.rest);
     self->want = ready ? 0 : now.want;
     self->leaving = !ready && now.leave;
     self->touched = false;
@@ -180,6 +198,7 @@ static void apply_orders(session_t *self, const json_t *body)
 {
     const json_t *orders = json_object_get(body, "orders");
     const char *drain = json_string_value(json_object_get(orders, "drain"));
+    const char *rest = json_string_value(json_object_get(orders, "rest"));
     if (!json_is_object(orders)) {
         return;
     }
@@ -190,6 +209,8 @@ static void apply_orders(session_t *self, const json_t *body)
         .give_back = json_is_true(json_object_get(orders, "return")),
         .drain = drain && *drain,
         .now = drain && strcmp(drain, "now") == 0,
+        .rest = rest && *rest,
+        .rest_now = rest && strcmp(rest, "now") == 0,
         .stop = json_object_get(orders, "stop"),
     };
     self->calls.orders(self->calls.ctx, &out);

@@ -33,8 +33,12 @@ struct session_self {
     const char *host;
     const char *device, *device_kind;
     int pid;
-    json_t *kinds;    /* array of words; borrowed for the session's life */
-    json_t *blenders; /* array of {version, path, denoiser}; likewise */
+    json_t *kinds;           /* array of words; borrowed for the session's life */
+    json_t *blenders;        /* array of {version, path, denoiser}; likewise */
+    int64_t memory_bytes;    /* of its card; 0: not known */
+    json_t *device_types;    /* array of words, borrowed likewise; NULL: it has no card */
+    const char *device_name; /* for people; NULL: it has no card */
+    bool draws_shared;       /* nobody can choose the card that Eevee draws on */
 };
 
 /* The worker as it is now; filled by the owner for each message. */
@@ -46,12 +50,14 @@ struct session_now {
     const char *state; /* word of the wire */
     json_t *progress;  /* new object or NULL; the session takes it */
     json_t *telemetry; /* new object or NULL; the session takes it */
+    json_t *rest;      /* why it rests by itself; new object or NULL; likewise */
 };
 
 struct session_orders {
     bool pause, give_back; /* give_back: return what is ahead ("return" on the wire) */
     bool drain, now;
-    const json_t *stop; /* array of claims */
+    bool rest, rest_now; /* the device is given back */
+    const json_t *stop;  /* array of claims */
 };
 
 struct session_calls {

@@ -57,6 +57,7 @@ void task_destroy(struct task **self_p)
         json_decref(self->found);
         free(self->path);
         free(self->log);
+        json_decref(self->elsewhere);
         free(self->digest);
         free(*self_p);
         *self_p = NULL;

@@ -44,6 +44,7 @@ struct task {
     int32_t frame;
     int attempt;
     bool again;          /* render over what is there */
+    bool fresh;          /* it ran out of memory: in a Blender started anew */
     int64_t since_ms;    /* when it came into its state, monotonic */
     json_t *about;       /* owned reference: the job's description */
     json_t *sighting;    /* owned reference or NULL */
@@ -59,14 +60,16 @@ struct task {
     bool stopping;       /* giving up: Blender has to be stopped first */
     char *path;          /* owned or NULL: the temporary file */
     json_t *found;       /* inspect: the answer of Blender, kept over the survey */
+    json_t *elsewhere;   /* a warning: Blender was seen on another card; NULL: it was not */
     char *log;           /* owned or NULL: Blender's output of the attempt */
     size_t log_size;
     int64_t render_ms;
-    char *digest;                      /* owned or NULL: what its pictures are stamped with */
-    const struct blender_info *chosen; /* borrowed: the Blender that renders it */
-    char blender[16];                  /* version that renders it, "3.4.1" */
-    int opens;                         /* how often its file was opened for it in vain */
-    bool need_denoiser;                /* inspect: asked again with a Blender that can denoise */
+    int64_t gpu_peak_bytes, rss_peak_bytes; /* 0: not known */
+    char *digest;                           /* owned or NULL: what its pictures are stamped with */
+    const struct blender_info *chosen;      /* borrowed: the Blender that renders it */
+    char blender[16];                       /* version that renders it, "3.4.1" */
+    int opens;                              /* how often its file was opened for it in vain */
+    bool need_denoiser; /* inspect: asked again with a Blender that can denoise */
     struct task *next;
 };
 

@@ -119,13 +119,29 @@ void work_give_up(work_t *self, struct task *task, json_t *report, int64_t now_m
     work_end(self, task, report);
 }
 
+/* It may be that another program has the card's memory. */
+static void add_holders(work_t *self, json_t *report)
+{
+    int64_t had_bytes = 0;
+    CLEANUP(cleanup_free) char *who = self->ports.held_by(self->ports.ctx, &had_bytes);
+    if (who) {
+        json_object_set_new(report, "held_by", json_string(who));
+        if (had_bytes > 0) {
+            json_object_set_new(report, "gpu_had_bytes", json_integer(had_bytes));
+        }
+    }
+}
+
 void work_fail(work_t *self, struct task *task, const struct blender_end *why, bool fatal,
                int64_t now_ms)
 {
     log_warning("claim %lld fails: job=%lld frame=%d code=%s: %s", (long long)task->claim,
                 (long long)task->job, (int)task->frame, why->code, why->text);
-    work_give_up(self, task, report_error(task->claim, why->code, why->text, why->hint, fatal),
-                 now_ms);
+    json_t *report = report_error(task->claim, why->code, why->text, why->hint, fatal);
+    if (strcmp(why->code, "out-of-gpu-memory") == 0) {
+        add_holders(self, report);
+    }
+    work_give_up(self, task, report, now_ms);
 }
 
 void work_take_log(work_t *self, struct task *task)
@@ -171,7 +187,7 @@ void work_grant(work_t *self, const json_t *grant, int64_t now_ms)
     }
     known = known && !(kind == TASK_RENDER && self->setup.inspector);
     bool whole = about && msg_str_or(about, "file", NULL) && msg_str_or(about, "hash", NULL);
-    if (!known || !whole || self->draining) {
+    if (!known || !whole || self->draining || self->resting) {
         refuse_grant(self, claim);
         return;
     }
@@ -181,6 +197,7 @@ void work_grant(work_t *self, const json_t *grant, int64_t now_ms)
     task->frame = (int32_t)msg_int_or(grant, "frame", 0);
     task->attempt = (int)msg_int_or(grant, "attempt", 1);
     task->again = msg_bool_or(grant, "again", false);
+    task->fresh = msg_bool_or(grant, "fresh", false);
     task->sighting = json_incref(json_object_get(grant, "sighting"));
     task->known = json_incref(json_object_get(grant, "known"));
     task->live = json_incref(json_object_get(grant, "live"));
@@ -211,8 +228,7 @@ void work_stop(work_t *self, int64_t claim, int64_t now_ms)
     }
 }
 
-/* Return claims that nothing was begun for; all: not only frames. */
-static void return_ahead(work_t *self, bool all, int64_t now_ms)
+void work_return_ahead(work_t *self, bool all, int64_t now_ms)
 {
     struct task *next = NULL;
     for (struct task *task = self->tasks; task; task = next) {
@@ -229,14 +245,14 @@ void work_set_orders(work_t *self, bool pause, bool give_back, int64_t now_ms)
     self->pause = pause;
     self->give_back = give_back;
     if (pause || give_back) {
-        return_ahead(self, false, now_ms); /* inspections go on */
+        work_return_ahead(self, false, now_ms); /* inspections go on */
     }
 }
 
 void work_drain(work_t *self, bool now, int64_t now_ms)
 {
     self->draining = true;
-    return_ahead(self, true, now_ms);
+    work_return_ahead(self, true, now_ms);
     struct task *next = NULL;
     for (struct task *task = self->tasks; now && task; task = next) {
         next = task->next;
@@ -304,7 +320,7 @@ void work_blender_ended(work_t *self, const struct blender_end *end, int64_t now
         open_failed(self, end, now_ms);
     }
     if (self->blender_fails) {
-        return_ahead(self, true, now_ms); /* others may be able to */
+        work_return_ahead(self, true, now_ms); /* others may be able to */
     }
     open_forget(self);
     self->dirty = NULL;
@@ -489,5 +505,6 @@ int64_t work_step(work_t *self, int64_t now_ms)
         self->busy_ms = now_ms;
     }
     rest_blender(self, now_ms, &deadline);
+    rest_step(self);
     return deadline;
 }

@@ -15,8 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/device_types.h"
 #include "worker/blender.h"
 #include "worker/blenders.h"
+#include "worker/device.h"
 #include "worker/pulse.h"
 #include "worker/reports.h"
 #include "worker/source.h"
@@ -32,10 +34,18 @@ enum {
 
 struct work_setup {
     const struct blenders *blenders;
+    const struct device *device;      /* what Blender is to render on; NULL: it is not told */
+    struct device_types device_types; /* of the cards: in this order, and no others; may be empty */
     bool inspector;       /* takes no frames; its Blender runs only while there is work */
     int recycle;          /* a new Blender after so many frames; 0: never for that */
     int64_t stall_ms;     /* least time without a sign of life before a Blender counts as hung */
     int64_t memory_bytes; /* a Blender that grew by more than this is ended between frames */
+};
+
+/* What Blender had at most since the last time this was asked; 0: not known. */
+struct work_peaks {
+    int64_t gpu_bytes; /* of one card */
+    int64_t rss_bytes; /* of the machine */
 };
 
 /* What the work is done with. What is said to be taken is owned by the port. */
@@ -53,8 +63,16 @@ struct work_ports {
     void (*blender_mark)(void *ctx);               /* a new attempt begins */
     void (*blender_praise)(void *ctx);
     int64_t (*blender_rss)(void *ctx);
+    struct work_peaks (*blender_peaks)(void *ctx);
+    /* Who else holds memory of the card, for people, the caller's; NULL: nobody. *had_bytes is what
+     * they left of it. */
+    char *(*held_by)(void *ctx, int64_t *had_bytes);
     void (*source_look)(void *ctx, struct source_ask *ask); /* its content is taken */
     void (*tell)(void *ctx); /* the broker must hear something at once */
+    /* On which cards is Blender seen from the begin of a frame to its end? The end's answer is a
+     * warning or NULL, the caller's. Both NULL where nobody looks. */
+    void (*watch_begin)(void *ctx, bool on_card);
+    json_t *(*watch_end)(void *ctx);
 };
 
 typedef struct work work_t;
@@ -73,6 +91,11 @@ void work_stop(work_t *self, int64_t claim, int64_t now_ms); /* cancelled: given
 void work_set_orders(work_t *self, bool pause, bool give_back, int64_t now_ms);
 void work_asked(work_t *self); /* a message goes out now: remember what it says */
 void work_answered(work_t *self, int want, size_t grants);
+
+/* The device is given back to its owner: nothing new, what renders is finished (at_once: given
+ * back), Blender ends. rest false: all goes on. */
+void work_rest(work_t *self, bool rest, bool at_once, int64_t now_ms);
+bool work_rests(const work_t *self); /* nothing of ours is on the device */
 
 /* From now on nothing new; what is ahead is returned. now: all of it, at once. */
 void work_drain(work_t *self, bool now, int64_t now_ms);

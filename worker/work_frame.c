@@ -84,6 +84,7 @@ static void render(work_t *self, struct task *task, int64_t now_ms)
     (void)snprintf(task->blender, sizeof task->blender, "%s", task->chosen->version);
     work_move(self, task, TASK_RENDERING, now_ms);
     const struct pulse_limits limits = limits_of(self, task);
+    device_watch_begin(self);
     self->ports.blender_command(self->ports.ctx, command, &limits);
     json_t *report = report_new(task->claim, "started");
     char *no_log = NULL;
@@ -119,7 +120,7 @@ static json_t *files_report(const struct task *task, const char *what, const jso
     return report;
 }
 
-static json_t *finished_report(const struct task *task, const json_t *answer)
+static json_t *finished_report(const work_t *self, const struct task *task, const json_t *answer)
 {
     json_t *report = files_report(task, "finished", answer);
     json_t *given = json_object_get(answer, "warnings");
@@ -128,8 +129,15 @@ static json_t *finished_report(const struct task *task, const json_t *answer)
     if (too_fast) {
         json_array_append_new(warnings, too_fast);
     }
+    device_add_warnings(self, task, warnings);
     json_object_set_new(report, "ms", json_integer(task->render_ms));
     json_object_set_new(report, "digest", json_string(task->digest));
+    if (task->gpu_peak_bytes > 0) {
+        json_object_set_new(report, "gpu_peak_bytes", json_integer(task->gpu_peak_bytes));
+    }
+    if (task->rss_peak_bytes > 0) {
+        json_object_set_new(report, "rss_peak_bytes", json_integer(task->rss_peak_bytes));
+    }
     if (json_array_size(warnings) > 0) {
         json_object_set(report, "warnings", warnings);
     }
@@ -196,7 +204,7 @@ static void while_giving_up(work_t *self, struct task *task, const char *is, con
     if (report && strcmp(is, "done") == 0) {
         /* It was published before we could stop it: that counts. */
         json_decref(report);
-        task->last_report = finished_report(task, answer);
+        task->last_report = finished_report(self, task, answer);
     } else if (strcmp(is, "gone") == 0) {
         task->last_report = NULL;
         work_end(self, task, report);
@@ -225,7 +233,7 @@ void frame_prover_answer(work_t *self, struct task *task, const json_t *answer, 
     case TASK_PROVING:
         if (strcmp(is, "done") == 0) {
             self->ports.blender_praise(self->ports.ctx);
-            work_end(self, task, finished_report(task, answer));
+            work_end(self, task, finished_report(self, task, answer));
         } else {
             known = settle(self, task, is, answer, now_ms);
         }
@@ -285,7 +293,11 @@ void frame_blender_answer(work_t *self, struct task *task, const json_t *answer,
     if (self->rss_first == 0) {
         self->rss_first = self->ports.blender_rss(self->ports.ctx);
     }
+    struct work_peaks peaks = self->ports.blender_peaks(self->ports.ctx);
+    task->gpu_peak_bytes = peaks.gpu_bytes;
+    task->rss_peak_bytes = peaks.rss_bytes;
     task->render_ms = msg_int_or(answer, "ms", 0);
+    device_watch_end(self, task);
     limits_note(self, task);
     work_move(self, task, TASK_PROVING, now_ms);
 }

@@ -19,8 +19,10 @@ void open_forget(work_t *self)
     free(self->remark);
     self->opened = self->result = NULL;
     self->use = self->remark = NULL;
+    device_forget(self);
     self->scripts = false;
     self->rss_first = 0;
+    self->fresh_claim = 0;
 }
 
 bool open_same(const json_t *left, const json_t *right)
@@ -44,6 +46,9 @@ static const char *reason_to_restart(const work_t *self, const struct task *task
     int64_t rss = self->ports.blender_rss(self->ports.ctx);
     if (self->dirty) {
         return self->dirty;
+    }
+    if (task->fresh && self->fresh_claim != task->claim) {
+        return "the frame ran out of memory in one that had rendered before";
     }
     if (self->scripts && (other || task->kind == TASK_INSPECT)) {
         return "it ran scripts of another job";
@@ -90,6 +95,7 @@ static void begin(work_t *self, struct task *task, int64_t now_ms)
     open_forget(self);
     self->opening_claim = task->claim;
     self->opened = json_incref(task->about);
+    self->fresh_claim = task->fresh ? task->claim : 0;
     if (task->kind == TASK_INSPECT) {
         work_move(self, task, TASK_INSPECTING, now_ms);
     }
@@ -101,6 +107,7 @@ bool open_for(work_t *self, struct task *task, int64_t now_ms)
     enum blender_state state = self->ports.blender_state(self->ports.ctx);
     if (self->opening == OPENING_DONE && task->kind == TASK_RENDER && state == BLENDER_IDLE &&
         open_same(self->opened, task->about) && !reason_to_restart(self, task) &&
+        self->fresh_claim == (task->fresh ? task->claim : 0) && /* one without persistent data */
         task->chosen == self->ports.blender_info(self->ports.ctx)) {
         return true;
     }
@@ -135,8 +142,14 @@ static void send_command(work_t *self, struct task *task)
     self->opening = OPENING_RUNNING;
     struct pulse_limits limits = limits_of(self, task);
     limits.most_ms = 0; /* that is for frames */
-    self->ports.blender_command(self->ports.ctx, json_pack("{s:s, s:o}", "do", word, "job", about),
-                                &limits);
+    json_t *command = json_pack("{s:s, s:o}", "do", word, "job", about);
+    if (task->kind == TASK_RENDER) {
+        json_object_set_new(command, "device", device_request(self, task));
+        if (task->fresh) {
+            json_object_set_new(command, "fresh", json_true());
+        }
+    }
+    self->ports.blender_command(self->ports.ctx, command, &limits);
 }
 
 void open_step(work_t *self)
@@ -229,6 +242,9 @@ static void finish(work_t *self, struct task *task, int64_t now_ms)
         self->dirty = self->scripts ? "it ran scripts of another job" : self->dirty;
         self->opening = OPENING_NONE;
         inspect_found(self, task, answer, now_ms);
+        return;
+    }
+    if (!error && !device_agrees(self, task, answer, now_ms)) {
         return;
     }
     if (!error) {

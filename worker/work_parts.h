@@ -5,7 +5,8 @@
  * work_parts - what the parts of worker/work share: work.c (claims, what next), work_told.c (what
  * the broker is told), work_open.c (the file of a job), work_frame.c (a frame), work_inspect.c
  * (inspections), work_sweep.c (sweeps), work_prover.c (what the prover answers, and its death),
- * work_limits.c (how long things may take)
+ * work_limits.c (how long things may take), work_rest.c (the device is given back), work_device.c
+ * (what the open job renders on)
  */
 
 #include "worker/task.h"
@@ -31,10 +32,11 @@ struct work {
     json_t *about;      /* its description */
     bool asked_idle;    /* the last message said that nothing of the job is left to render */
     bool pause, give_back, draining;
-    bool blender_fails; /* it could not be started: no claims until it can */
-    const char *dirty;  /* why Blender must be a new one before its next work; NULL: need not */
-    int frames;         /* rendered by this process of Blender */
-    int64_t rss_first;  /* its memory after the first frame of the open job */
+    bool resting, rested; /* the device is its owner's; the broker knows that it is free */
+    bool blender_fails;   /* it could not be started: no claims until it can */
+    const char *dirty;    /* why Blender must be a new one before its next work; NULL: need not */
+    int frames;           /* rendered by this process of Blender */
+    int64_t rss_first;    /* its memory after the first frame of the open job */
     int64_t busy_ms;
     int64_t recent_job; /* whose frames took so long: a ring */
     int64_t recent_ms[WORK_RECENT_MAX];
@@ -48,10 +50,14 @@ struct work {
     char *use;
     struct filehash_facts facts;
     bool from_kept;
-    bool fresh;     /* nothing was rendered since: what it printed belongs to the next frame */
-    bool scripts;   /* scripts of the open file ran: no other job in this Blender */
-    json_t *result; /* Blender's answer, while the file is checked */
-    char *remark;   /* on the choice of Blender, for people */
+    bool fresh;          /* nothing was rendered since: what it printed belongs to the next frame */
+    int64_t fresh_claim; /* for which the file is open in a Blender of its own; 0: it is not so */
+    bool scripts;        /* scripts of the open file ran: no other job in this Blender */
+    json_t *result;      /* Blender's answer, while the file is checked */
+    char *remark;        /* on the choice of Blender, for people */
+    json_t *device;      /* that autorender was asked for */
+    bool on_card;        /* Cycles renders the open job on the device's cards */
+    json_t *device_warnings; /* of its answer: they go with every frame; NULL for none */
     const struct blender_info *chosen;
 };
 
@@ -88,6 +94,9 @@ bool work_choose(work_t *self, struct task *task, int file_version, const struct
 /* "dblend:<digest>:3.4" for a job and a Blender; the caller's. */
 char *work_digest(const json_t *found, const struct blender_info *info);
 
+/* Return claims that nothing was begun for; all: not only frames. */
+void work_return_ahead(work_t *self, bool all, int64_t now_ms);
+
 /* Is scripts running in the job's file allowed? */
 bool work_option(const json_t *about, const char *key);
 
@@ -115,10 +124,23 @@ struct pulse_limits limits_of(const work_t *self, const struct task *task);
 void limits_note(work_t *self, const struct task *task); /* it was rendered */
 json_t *limits_too_fast(const struct task *task);        /* a warning, NULL: it was not */
 
+/* work_rest.c: end Blender when it is not needed any more */
+void rest_step(work_t *self);
+
 /* work_inspect.c */
 void inspect_found(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
 void inspect_survey(work_t *self, struct task *task);
 void inspect_prover_answer(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+
+/* work_device.c */
+json_t *device_request(work_t *self, const struct task *task); /* of `open`; the caller's */
+
+/* Is the open job rendered where it was asked to be? Else the task is ended with an error. */
+bool device_agrees(work_t *self, struct task *task, const json_t *answer, int64_t now_ms);
+void device_add_warnings(const work_t *self, const struct task *task, json_t *warnings);
+void device_watch_begin(work_t *self);                  /* a frame begins to render */
+void device_watch_end(work_t *self, struct task *task); /* it is rendered */
+void device_forget(work_t *self);
 
 /* work_sweep.c */
 void sweep_begin(work_t *self, struct task *task, int64_t now_ms);

@@ -38,7 +38,7 @@ int work_want(const work_t *self)
     int held = count_all(self);
     int most = self->setup.inspector ? 1 : WORK_UNPROVEN_MAX;
     int busy = self->setup.inspector ? held : work_count(self, task_for_blender);
-    if (self->draining || self->give_back || self->blender_fails || busy >= most ||
+    if (self->draining || self->resting || self->give_back || self->blender_fails || busy >= most ||
         held >= WORK_HOLD_MAX) {
         return 0;
     }
@@ -49,6 +49,9 @@ const char *work_state(const work_t *self)
 {
     if (self->draining) {
         return "draining";
+    }
+    if (work_rests(self)) {
+        return "resting";
     }
     for (const struct task *task = self->tasks; task; task = task->next) {
         if (task->state == TASK_RENDERING || task->state == TASK_TAKING) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "broker/queue/state.h"
+#include "broker/queue/ways.h"
 #include "proto/alloc.h"
 
 /* So many workers are looked at in vain (blocked for the job) before the rest is left to their own
@@ -72,6 +73,7 @@ void assign_job(queue_t *self, struct queue_now now, struct worker *worker, stru
         }
     }
     worker->job = job;
+    host_review(worker);
     if (job) {
         assign_stop_moving(worker);
         link_append(&job->workers, &worker->on_job);
@@ -118,10 +120,11 @@ static bool free_for(const struct job *job, const struct worker *worker)
     return own == job->counts.by_state[FRAME_CLAIMED];
 }
 
-static bool may_take(queue_t *self, struct job *job, const struct worker *worker)
+static bool may_take(queue_t *self, struct job *job, struct worker *worker)
 {
     return !block_on(job, worker->name) && free_for(job, worker) &&
-           fit_class_job(self, job, worker->class);
+           fit_class_job(self, job, worker->class) && rows_waiting_for(job, worker->class) &&
+           ways_alone(self, job, worker) && host_fits(job, worker);
 }
 
 bool assign_back(queue_t *self, const struct worker *worker)
@@ -137,7 +140,9 @@ bool assign_back(queue_t *self, const struct worker *worker)
         return true;
     }
     /* what is ahead may stay: nobody else is waiting for it */
-    return job->counts.by_state[FRAME_WAITING] == 0 && !holds_ahead(worker);
+    return !(worker->class ? rows_waiting_for(job, worker->class)
+                           : job->counts.by_state[FRAME_WAITING] > 0) &&
+           !holds_ahead(worker);
 }
 
 /* The last frames go one by one to those who have none, so that nobody waits for a slow one. */
@@ -252,7 +257,7 @@ void assign_fill(queue_t *self, struct queue_now now, struct worker *worker)
     assign_no_longer_hungry(self, worker);
     int wanted = worker->want - unnamed(worker);
     bool any = false;
-    if (worker->drain != DRAIN_NONE || wanted <= 0) {
+    if (worker->drain != DRAIN_NONE || recall_on(worker) || wanted <= 0) {
         return;
     }
     while (wanted > 0 && worker->claim_count < CLAIMS_MAX &&
@@ -290,7 +295,7 @@ static void serve(queue_t *self, struct queue_now now, struct job *job)
         int in_vain = 0;
         left = class->free_count;
         while (job->ready && left-- > 0 && class->free_count > 0 && in_vain < SERVE_SCAN &&
-               fit_class_job(self, job, class)) {
+               fit_class_job(self, job, class) && rows_waiting_for(job, class)) {
             struct worker *worker = LINK_ITEM(class->free.next, struct worker, hungry);
             assign_fill(self, now, worker);
             in_vain += worker->job == NULL;

@@ -44,10 +44,12 @@ enum event_word {
     EVENT_BROKER_STOPPED,
     EVENT_FARM_STARTED,
     EVENT_FARM_STOPPED,
+    EVENT_FARM_NOTICE, /* what it is about to do with the machine */
     EVENT_WORKER_STARTED,
     EVENT_WORKER_STOPPED,
     EVENT_WORKER_LOST,
     EVENT_WORKER_RESTING,
+    EVENT_WORKER_WOKEN,   /* by a person; a rest that ends by itself is none */
     EVENT_WORKER_BLOCKED, /* for the event's job */
     EVENT_WORKER_UNBLOCKED,
     EVENT_RENDER_STARTED,

@@ -16,7 +16,9 @@ static const struct {
     { "engine-missing", FAILURE_JOB },     { "format-missing", FAILURE_JOB },
     { "output-unwritable", FAILURE_JOB },  { "disk-full", FAILURE_MACHINE },
     { "device-lost", FAILURE_MACHINE },    { "blender-missing", FAILURE_MACHINE },
-    { "prover-missing", FAILURE_MACHINE }, { "file-changed", FAILURE_FILE },
+    { "prover-missing", FAILURE_MACHINE }, { "device-mismatch", FAILURE_MACHINE },
+    { "cpu-only", FAILURE_JOB },           { "device-type", FAILURE_JOB },
+    { "file-changed", FAILURE_FILE },
 };
 
 enum failure_scope failure_scope(const char *code, bool fatal)
@@ -73,6 +75,14 @@ bool failure_judge(queue_t *self, struct queue_now now, struct worker *worker, s
                job->row.state == JOB_ACTIVE;
     }
     return false;
+}
+
+void failure_too_large(queue_t *self, struct queue_now now, struct worker *worker, struct job *job,
+                       const struct queue_report *report)
+{
+    if (matters(job)) {
+        block_fail(self, now, job, worker->name, report->code);
+    }
 }
 
 void failure_lost(queue_t *self, struct queue_now now, struct worker *worker, struct job *job)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker/queue/state.h"
+#include "broker/queue/ways.h"
 #include "proto/alloc.h"
 
 /* "3.4.1" -> 304; 0 for what is no version. */
@@ -38,7 +39,8 @@ static void add_version(struct class *class, int32_t version, bool denoiser)
 
 static bool equal(const struct class *a, const struct class *b)
 {
-    return a->device_kind == b->device_kind && memcmp(a->kinds, b->kinds, sizeof a->kinds) == 0 &&
+    return a->device_kind == b->device_kind && a->memory_bytes == b->memory_bytes &&
+           a->ways == b->ways && memcmp(a->kinds, b->kinds, sizeof a->kinds) == 0 &&
            a->version_count == b->version_count &&
            memcmp(a->versions, b->versions, sizeof a->versions) == 0 &&
            memcmp(a->denoiser, b->denoiser, sizeof a->denoiser) == 0;
@@ -47,6 +49,8 @@ static bool equal(const struct class *a, const struct class *b)
 struct class *fit_class(queue_t *self, const struct queue_ready *ready)
 {
     struct class wanted = { .device_kind = ready->device_kind };
+    wanted.memory_bytes = ready->device_kind == DEVICE_GPU ? ready->memory_bytes : 0;
+    wanted.ways = ready->device_kind == DEVICE_GPU ? ready->ways : 0;
     memcpy(wanted.kinds, ready->kinds, sizeof wanted.kinds);
     for (size_t i = 0; i < ready->blender_count && i < QUEUE_BLENDERS; i++) {
         add_version(&wanted, fit_version(ready->blenders[i].version), ready->blenders[i].denoiser);
@@ -71,8 +75,13 @@ static bool is_bound(const struct job *job)
            (job->counts.by_state[FRAME_DONE] > 0 || job->counts.by_state[FRAME_CLAIMED] > 0);
 }
 
+/* What a class has not got that the job needs. */
+struct lack {
+    bool denoiser, way;
+};
+
 /* The Blender of this class that the job would take: the nearest one not older than the file. */
-static int32_t best_of(const struct job *job, const struct class *class, bool *no_denoiser)
+static int32_t best_of(const struct job *job, const struct class *class, struct lack *lack)
 {
     int32_t best = 0;
     for (size_t i = 0; i < class->version_count; i++) {
@@ -80,7 +89,9 @@ static int32_t best_of(const struct job *job, const struct class *class, bool *n
         bool wanted =
             is_bound(job) ? version == job->row.bound_blender : version >= job->file_version;
         if (wanted && job->denoise && !class->denoiser[i]) {
-            *no_denoiser = true;
+            lack->denoiser = true;
+        } else if (wanted && !ways_fit(job, class, version)) {
+            lack->way = true;
         } else if (wanted && (best == 0 || version < best)) {
             best = version;
         }
@@ -88,16 +99,52 @@ static int32_t best_of(const struct job *job, const struct class *class, bool *n
     return best;
 }
 
+bool fit_gpu_bound(const struct job *job)
+{
+    return !job->mix && job->row.bound_kind == DEVICE_GPU &&
+           (is_bound(job) || job->row.memory.too_small > 0);
+}
+
 static bool kind_fits(const struct job *job, const struct class *class)
 {
-    return class->kinds[CLAIM_RENDER] &&
-           (!is_bound(job) || class->device_kind == job->row.bound_kind);
+    if (!class->kinds[CLAIM_RENDER] || memory_excludes(job, class)) {
+        return false;
+    }
+    if (class->device_kind == DEVICE_CPU && fit_gpu_bound(job)) {
+        return memory_allows_cpu(job);
+    }
+    return !is_bound(job) || class->device_kind == job->row.bound_kind;
+}
+
+/* What the cards that are here make of the job's memory. */
+static void find_need(queue_t *self, struct job *job)
+{
+    struct memory_need *need = &job->need;
+    need->largest_bytes = 0;
+    need->gpu_fits = false;
+    need->too_small = false;
+    for (size_t i = 0; i < self->class_count; i++) {
+        const struct class *class = self->classes[i];
+        struct lack lack = { .denoiser = false };
+        if (class->live == 0 || class->device_kind != DEVICE_GPU || !class->kinds[CLAIM_RENDER] ||
+            best_of(job, class, &lack) == 0) {
+            continue;
+        }
+        if (memory_excludes(job, class)) {
+            need->too_small = true;
+            continue;
+        }
+        int64_t bytes = class->memory_bytes > 0 ? class->memory_bytes : INT64_MAX;
+        need->gpu_fits = true;
+        need->largest_bytes = bytes > need->largest_bytes ? bytes : need->largest_bytes;
+    }
 }
 
 static void find_target(queue_t *self, struct job *job)
 {
-    bool no_denoiser = false;
+    struct lack lack = { .denoiser = false };
     bool somebody = false;
+    find_need(self, job);
     job->target = 0;
     for (size_t i = 0; i < self->class_count; i++) {
         const struct class *class = self->classes[i];
@@ -105,35 +152,43 @@ static void find_target(queue_t *self, struct job *job)
             continue;
         }
         somebody = true;
-        int32_t best = kind_fits(job, class) ? best_of(job, class, &no_denoiser) : 0;
+        int32_t best = kind_fits(job, class) ? best_of(job, class, &lack) : 0;
         if (best != 0 && (job->target == 0 || best < job->target)) {
             job->target = best;
         }
     }
     job->why_code = job->target != 0 || !somebody ? NULL
-                    : no_denoiser                 ? "denoiser-missing"
+                    : lack.denoiser               ? "denoiser-missing"
+                    : lack.way                    ? ways_code(job)
+                    : job->need.too_small         ? "out-of-gpu-memory"
                                                   : "blender-missing";
     job->target_generation = self->class_generation;
     job->target_bound = is_bound(job);
 }
 
+bool fit_version_fits(const struct job *job, const struct class *class)
+{
+    struct lack lack = { .denoiser = false };
+    return best_of(job, class, &lack) != 0;
+}
+
 bool fit_class_job(queue_t *self, struct job *job, const struct class *class)
 {
-    bool no_denoiser = false;
+    struct lack lack = { .denoiser = false };
     if (job->target_generation != self->class_generation || job->target_bound != is_bound(job)) {
         find_target(self, job);
     }
     if (!kind_fits(job, class)) {
         return false;
     }
-    int32_t best = best_of(job, class, &no_denoiser);
+    int32_t best = best_of(job, class, &lack);
     return best != 0 && (job->mix || best == job->target);
 }
 
 void fit_bind(queue_t *self, struct job *job, const struct class *class)
 {
-    bool no_denoiser = false;
-    int32_t version = best_of(job, class, &no_denoiser);
+    struct lack lack = { .denoiser = false };
+    int32_t version = best_of(job, class, &lack);
     if (is_bound(job) || version == 0 ||
         (version == job->row.bound_blender && class->device_kind == job->row.bound_kind)) {
         return;

@@ -63,7 +63,9 @@ struct frame_row {
     int64_t ms;            /* render time, -1 = unknown */
     int64_t bytes;         /* sum over its files, -1 = unknown */
     struct frame_sighting sighting;
-    json_t *error; /* {code, text, hint} or NULL */
+    int64_t short_bytes; /* ran out of memory on a card of so much; 0 = did not */
+    bool fresh;          /* ran out of memory: to be tried in a fresh Blender */
+    json_t *error;       /* {code, text, hint} or NULL */
     json_t *proof; /* array of {path, bytes, width, height, view, mtime_ns, inode}; see below */
     json_t *tried; /* array of worker names on which it failed, or NULL */
 };

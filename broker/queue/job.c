@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/queue/state.h"
+#include "broker/queue/ways.h"
 #include "proto/alloc.h"
 
 enum { WARNINGS_MAX = 64 };
@@ -49,6 +50,7 @@ struct job *job_new(const struct job_row *row)
     job->target_generation = -1;
     link_init(&job->back);
     link_init(&job->back_tried);
+    link_init(&job->need.large);
     link_init(&job->workers);
     link_init(&job->hungry);
     link_init(&job->incoming);
@@ -151,7 +153,9 @@ int job_from_spec(struct job *job, const char **text)
     job->attempts_max = attempts < 1 ? 1 : attempts > 1000 ? 1000 : (int32_t)attempts;
     job->overwrite = json_is_true(job_option(job, "overwrite"));
     job->mix = json_is_true(job_option(job, "mix"));
+    job->allow_cpu = json_is_true(job_option(job, "allow_cpu"));
     job->strict = json_is_true(job_option(job, "strict"));
+    ways_read(job);
     int64_t timeout_s = integer(job_option(job, "placeholder_timeout_s"), 0);
     job->taken_timeout_ms = timeout_s > 0 && timeout_s < INT32_MAX ? timeout_s * 1000 : 0;
     return 0;
@@ -282,6 +286,7 @@ int job_set_found(queue_t *self, struct job *job, json_t *found, const char **te
     }
     job->denoise = json_is_true(json_object_get(found, "denoise")) && !json_is_false(denoise);
     job->file_version = (int32_t)integer(json_object_get(found, "file_version"), 0);
+    ways_read(job);
     job->target_generation = -1;
     recount(self, job);
     return 0;

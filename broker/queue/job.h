@@ -31,6 +31,15 @@ enum claim_kind { CLAIM_NONE, CLAIM_RENDER, CLAIM_INSPECT, CLAIM_SWEEP, CLAIM_KI
 
 enum device_kind { DEVICE_NONE, DEVICE_CPU, DEVICE_GPU, DEVICE_KINDS };
 
+/* What it was seen to take, bytes; 0 = not known. */
+struct job_memory {
+    int64_t gpu_peak;               /* the most that a frame took of one card */
+    int64_t rss_peak[DEVICE_KINDS]; /* that its Blender took of the host, by kind of device */
+    int64_t too_small;              /* a frame ran out on a card of so much, and none was
+                                       done on one no larger */
+    int64_t enough;                 /* the smallest card on which a frame was done */
+};
+
 struct job_row {
     int64_t job;
     enum job_state state;
@@ -52,6 +61,7 @@ struct job_row {
     const char *worker_id; /* while it is live; else NULL */
     int32_t bound_blender; /* 304 for 3.4; 0 = not bound yet */
     enum device_kind bound_kind;
+    struct job_memory memory;
     bool warnings_accepted; /* the question `warnings` was answered */
     bool stopped;           /* failed as a whole: waiting frames are not given out */
     bool sweep_due;         /* the output is still to be looked over */

@@ -93,13 +93,15 @@ static void load_more(queue_t *self, struct job *job, struct frame *frame,
                       const struct frame_row *row)
 {
     size_t tried = json_array_size(row->tried);
-    if (!row->error && !row->sighted && tried == 0) {
+    if (!row->error && !row->sighted && tried == 0 && !row->fresh && row->short_bytes == 0) {
         return;
     }
     struct frame_more *more = rows_more(job, frame);
     more->error = json_incref(row->error);
     more->sighted = row->sighted;
     more->sighting = row->sighting;
+    more->fresh = row->fresh;
+    more->short_bytes = row->short_bytes;
     for (size_t i = 0; i < tried; i++) {
         const char *name = json_string_value(json_array_get(row->tried, i));
         if (name) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "broker/queue/state.h"
+#include "broker/queue/ways.h"
 #include "proto/alloc.h"
 
 enum { HELD_SHOWN = 16 };
@@ -10,6 +11,7 @@ enum { HELD_SHOWN = 16 };
 void queue_stats(const queue_t *self, struct queue_stats *out)
 {
     *out = (struct queue_stats){
+        .last_job = self->next_job - 1,
         .workers = (int64_t)self->session_count,
         .inspectors = (int64_t)self->inspector_count,
         .claims = (int64_t)self->claims.count,
@@ -18,7 +20,10 @@ void queue_stats(const queue_t *self, struct queue_stats *out)
     };
     for (size_t i = 0; i < self->all.count; i++) {
         const struct job *job = self->all.items[i];
-        out->jobs += !job->row.removing && !job_state_ended(job->row.state);
+        enum job_state state = job->row.state;
+        out->jobs += !job->row.removing && !job_state_ended(state);
+        out->work += !job->row.removing &&
+                     (state == JOB_QUEUED || state == JOB_INSPECTING || state == JOB_ACTIVE);
     }
 }
 
@@ -30,11 +35,32 @@ static json_t *make_why(struct job *job, const char *code, char *text, const cha
     return job->why;
 }
 
+/* Its Blender does not fit beside those that run on the same machine. */
+static json_t *why_lacking(queue_t *self, struct job *job)
+{
+    for (struct link *at = self->heard.next; at != &self->heard; at = at->next) {
+        const struct worker *worker = LINK_ITEM(at, struct worker, heard);
+        CLEANUP(cleanup_json)
+        json_t *why = worker->share.lacks_job == job->row.job ? host_why(worker) : NULL;
+        if (why) {
+            return make_why(job, "host-memory",
+                            alloc_text(json_string_value(json_object_get(why, "text"))),
+                            "it is given when others there have ended theirs");
+        }
+    }
+    return NULL;
+}
+
 /* Somebody fits, but all who do rest or have failed it too often. */
 static json_t *why_nobody(queue_t *self, struct queue_now now, struct job *job)
 {
     const struct block *block = block_last(job);
-    if (job->counts.by_state[FRAME_CLAIMED] > 0 || (self->rest_count == 0 && !block) ||
+    json_t *lacking = job->counts.by_state[FRAME_CLAIMED] > 0 ? NULL : why_lacking(self, job);
+    if (lacking) {
+        return lacking;
+    }
+    if (job->counts.by_state[FRAME_CLAIMED] > 0 ||
+        (self->rest_count + self->recall_count + self->own_rest_count == 0 && !block) ||
         fit_other(self, job, NULL, FIT_UNBLOCKED)) {
         return NULL;
     }
@@ -47,6 +73,20 @@ static json_t *why_nobody(queue_t *self, struct queue_now now, struct job *job)
                         "dblend log says more");
     }
     const struct standing *standing = rest_first(self, job);
+    const struct standing *recalled = standing ? NULL : recall_first(self, job);
+    if (recalled) {
+        return make_why(job, "recalled",
+                        alloc_format("the device of every worker that fits was given back (%s)",
+                                     recalled->name),
+                        "dblend wake WORKER lets one go on");
+    }
+    json_t *own = standing ? NULL : rest_own_first(self, job);
+    if (own) {
+        return make_why(job, json_string_value(json_object_get(own, "code")),
+                        alloc_format("every worker that fits rests: %s",
+                                     json_string_value(json_object_get(own, "text"))),
+                        json_string_value(json_object_get(own, "hint")));
+    }
     if (!standing) {
         return NULL;
     }
@@ -79,10 +119,19 @@ static json_t *why_waits(queue_t *self, struct queue_now now, struct job *job)
         return NULL;
     }
     (void)fit_class_job(self, job, self->classes[0]); /* brings why_code up to date */
+    if (memory_wanting(self, job)) {
+        CLEANUP(cleanup_free) char *needs = memory_text(self, job, 0);
+        return make_why(job, "out-of-gpu-memory", alloc_format("it %s", needs),
+                        job->allow_cpu ? "start a worker with more"
+                                       : "--allow-cpu lets CPU workers render it");
+    }
     if (!job->why_code) {
         return why_nobody(self, now, job);
     }
     int32_t version = job->target_bound ? job->row.bound_blender : job->file_version;
+    if (strcmp(job->why_code, ways_code(job)) == 0) {
+        return make_why(job, job->why_code, ways_text(job), ways_hint(job));
+    }
     if (strcmp(job->why_code, "denoiser-missing") == 0) {
         return make_why(job, job->why_code,
                         alloc_format("it denoises, and no Blender of the workers here can"),
@@ -230,12 +279,25 @@ static enum worker_state state_of(const queue_t *self, const struct worker *work
     if (worker->drain != DRAIN_NONE) {
         return WORKER_DRAINING;
     }
-    if (rest_on(worker) && worker->claim_count == 0) {
+    if (recall_on(worker)) {
+        return worker->state; /* resting once its Blender has ended */
+    }
+    bool lacks = worker->share.lacks_job != 0 && !worker->job;
+    if ((rest_on(worker) || lacks) && worker->claim_count == 0) {
         return WORKER_RESTING;
     }
     return self->paused && worker->claim_count == 0 && worker->state != WORKER_STARTING
                ? WORKER_PAUSED
                : worker->state;
+}
+
+/* Why it rests; new, or NULL. */
+static json_t *error_of(const struct worker *worker)
+{
+    json_t *error = recall_on(worker)  ? worker->standing->recall_error
+                    : worker->own_rest ? worker->own_rest
+                                       : worker->standing->error;
+    return error ? json_incref(error) : host_why(worker);
 }
 
 static void visit_live(const queue_t *self, struct queue_now now, const struct worker *worker,
@@ -249,6 +311,7 @@ static void visit_live(const queue_t *self, struct queue_now now, const struct w
             frames[count++] = claim->frame->number;
         }
     }
+    CLEANUP(cleanup_json) json_t *error = error_of(worker);
     struct worker_view view = {
         .worker = worker->name,
         .device = worker->device,
@@ -263,8 +326,9 @@ static void visit_live(const queue_t *self, struct queue_now now, const struct w
         .phase = worker->progress_text,
         .phase_done = worker->progress_done,
         .phase_total = worker->progress_total,
-        .error = worker->standing->error,
-        .rests_until = rest_on(worker) ? pause_wall_ms(&worker->standing->rest, now) : 0,
+        .error = error,
+        .rests_until = rest_until(worker, now),
+        .telemetry = worker->telemetry,
     };
     visit(arg, &view);
 }

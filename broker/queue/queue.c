@@ -74,6 +74,7 @@ static void free_lists(queue_t *self)
     map_clear(&self->ids);
     map_clear(&self->by_name);
     rest_free(self);
+    host_free(self);
     words_clear(&self->names);
 }
 

@@ -226,6 +226,13 @@ int queue_pause_changed(queue_t *self, struct queue_now now, int64_t number);
 /* QUEUE_NO_WORKER: no live worker of that name. */
 int queue_drain(queue_t *self, struct queue_now now, const char *name);
 
+/*
+ * The device of the workers of that name is given back to its owner: soft, once what renders is
+ * finished; now, at once. DRAIN_NONE wakes them. QUEUE_SAME: it is so. QUEUE_NO_WORKER: no live
+ * worker of that name has a device.
+ */
+int queue_rest(queue_t *self, struct queue_now now, const char *name, enum drain_order rest);
+
 /* All workers and inspectors are told to leave; stays so for those that come later. */
 void queue_drain_all(queue_t *self, struct queue_now now, enum drain_order drain);
 
@@ -233,6 +240,8 @@ void queue_drain_all(queue_t *self, struct queue_now now, enum drain_order drain
 
 struct queue_stats {
     int64_t jobs;       /* not ended */
+    int64_t work;       /* of these go on without a person: queued, inspecting, active */
+    int64_t last_job;   /* the newest number given, 0 = none */
     int64_t workers;    /* live sessions with a device */
     int64_t inspectors; /* live sessions without */
     int64_t claims;     /* live, all kinds */

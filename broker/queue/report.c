@@ -127,6 +127,7 @@ static void finished(queue_t *self, struct queue_now now, struct claim *claim,
     change_event(self, now, kept ? EVENT_FRAME_KEPT : EVENT_FRAME_DONE,
                  event_of_frame(job, frame->number, frame->worker), NULL);
     if (!kept) {
+        memory_done(self, job, worker, report);
         failure_over(self, now, worker, job);
     }
     take_warnings(self, job, report->warnings);
@@ -154,27 +155,54 @@ static void taken(queue_t *self, struct queue_now now, struct claim *claim,
     }
 }
 
-/* One line for people. */
+/* What is tried next, for people; "" where an attempt that failed says nothing about that. */
+static const char *say_next(queue_t *self, struct job *job, const struct frame *frame,
+                            enum memory_step step)
+{
+    switch (step) {
+    case MEMORY_FRESH:
+        return "; once more in a fresh Blender";
+    case MEMORY_LARGER:
+        return "; trying a larger one";
+    case MEMORY_CPU:
+        return "; trying a CPU worker";
+    case MEMORY_NONE:
+        return "";
+    case MEMORY_OTHER:
+        break;
+    }
+    bool other =
+        frame->attempts < job->attempts_max && fit_other(self, job, frame->worker, FIT_UNBLOCKED);
+    return other ? "; trying another" : "";
+}
+
+/* One line for people: who ran out of what, and what comes next. why: more about it, or "". */
 static char *say_failure(queue_t *self, struct job *job, const struct frame *frame,
-                         const struct queue_report *report)
+                         const struct worker *worker, const struct queue_report *report,
+                         enum memory_step step)
 {
     const char *text = report->text ? report->text : "";
     if (!failure_of_memory(report->code)) {
         return alloc_format("%s: %s", report->code, text);
     }
-    bool other =
-        frame->attempts < job->attempts_max && fit_other(self, job, frame->worker, FIT_UNBLOCKED);
-    return alloc_format("%s: %s ran out of %s on frame %d%s", report->code, frame->worker,
-                        strcmp(report->code, "out-of-memory") == 0 ? "memory" : "GPU memory",
-                        frame->number, other ? "; trying another" : "");
+    bool host = strcmp(report->code, "out-of-memory") == 0;
+    CLEANUP(cleanup_free)
+    char *figures = step == MEMORY_NONE ? memory_text(self, job, frame->more->short_bytes) : NULL;
+    CLEANUP(cleanup_free)
+    char *held = report->held_by ? alloc_format(" (%.300s)", report->held_by) : NULL;
+    bool card = worker->device_name && !host;
+    return alloc_format("%s: %s ran out of %s on frame %d%s%s%s%s", report->code,
+                        card ? worker->device_name : worker->name,
+                        card || host ? "memory" : "GPU memory", frame->number,
+                        say_next(self, job, frame, step), figures ? ": it " : "",
+                        figures ? figures : "", held ? held : "");
 }
 
 static void note_error(struct job *job, struct frame *frame, const struct queue_report *report,
-                       bool charged)
+                       bool tried)
 {
     struct frame_more *more = rows_more(job, frame);
-    if (charged) {
-        frame->attempts++;
+    if (tried) {
         rows_try_add(more, frame->worker);
     }
     json_decref(more->error);
@@ -197,31 +225,69 @@ static void judge(queue_t *self, struct queue_now now, struct worker *worker, st
     }
 }
 
-static void failed(queue_t *self, struct queue_now now, struct claim *claim,
-                   const struct queue_report *report)
+/* Where nobody has the memory, that is what the frame, and a job of such frames, end with. */
+static void judge_memory(queue_t *self, struct queue_now now, struct worker *worker,
+                         struct job *job, enum memory_step step, const struct queue_report *said)
 {
-    struct job *job = claim->job;
-    struct frame *frame = claim->frame;
-    struct worker *worker = claim->worker;
-    enum failure_scope scope = failure_scope(report->code, report->fatal);
-    bool charged = scope == FAILURE_JOB || scope == FAILURE_FRAME;
+    if (step == MEMORY_LARGER || step == MEMORY_CPU) {
+        failure_too_large(self, now, worker, job, said);
+    } else if (step == MEMORY_NONE && memory_excludes(job, worker->class) &&
+               job->row.state == JOB_ACTIVE) {
+        job_set_error(job, said->code, said->text, said->hint);
+        job_stop(self, now, job);
+    }
+}
+
+static const char *memory_hint(const struct job *job)
+{
+    return job->allow_cpu || job->mix ? "start a worker with more, then dblend retry"
+                                      : "--allow-cpu lets CPU workers render it";
+}
+
+static void end_attempt(queue_t *self, struct queue_now now, struct job *job, struct frame *frame,
+                        bool fails, const char *line)
+{
     struct event_place place = event_of_frame(job, frame->number, frame->worker);
-    note_error(job, frame, report, charged);
-    CLEANUP(cleanup_free) char *line = say_failure(self, job, frame, report);
-    frame->outcome = OUTCOME_ERROR;
-    frame->finished_at = now.wall_ms;
-    claim_end(self, claim);
     change_event(self, now, EVENT_FRAME_ERROR, place, alloc_text(line));
     if (job->row.state == JOB_CANCELLED) {
         frame_move(self, job, frame, FRAME_CANCELLED, NULL);
         change_event(self, now, EVENT_FRAME_CANCELLED, place, NULL);
-    } else if (charged && frame->attempts >= job->attempts_max) {
+    } else if (fails) {
         frame_move(self, job, frame, FRAME_FAILED, NULL);
         change_event(self, now, EVENT_FRAME_FAILED, place, alloc_text(line));
     } else {
         frame_move(self, job, frame, FRAME_WAITING, NULL);
     }
-    judge(self, now, worker, job, report);
+}
+
+static void failed(queue_t *self, struct queue_now now, struct claim *claim,
+                   const struct queue_report *given)
+{
+    struct job *job = claim->job;
+    struct frame *frame = claim->frame;
+    struct worker *worker = claim->worker;
+    struct queue_report report = *given;
+    enum failure_scope scope = failure_scope(report.code, report.fatal);
+    enum memory_step step = memory_ran_out(self, job, frame, worker, &report);
+    bool charged =
+        step == MEMORY_OTHER ? scope == FAILURE_JOB || scope == FAILURE_FRAME : step == MEMORY_NONE;
+    frame->attempts += charged;
+    CLEANUP(cleanup_free) char *line = say_failure(self, job, frame, worker, &report, step);
+    if (step == MEMORY_NONE) {
+        report.text = line + strlen(report.code) + 2;
+        report.hint = memory_hint(job);
+    }
+    note_error(job, frame, &report, charged || step == MEMORY_LARGER || step == MEMORY_CPU);
+    frame->outcome = OUTCOME_ERROR;
+    frame->finished_at = now.wall_ms;
+    claim_end(self, claim);
+    bool fails = step == MEMORY_NONE || (charged && frame->attempts >= job->attempts_max);
+    end_attempt(self, now, job, frame, fails, line);
+    if (step == MEMORY_OTHER) {
+        judge(self, now, worker, job, &report);
+    } else {
+        judge_memory(self, now, worker, job, step, &report);
+    }
 }
 
 static void inspected(queue_t *self, struct queue_now now, struct claim *claim,

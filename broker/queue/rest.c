@@ -28,15 +28,27 @@ void rest_free(queue_t *self)
         struct standing *standing = self->standings.slots[i].value;
         if (standing) {
             json_decref(standing->error);
+            json_decref(standing->recall_error);
             free(standing);
         }
     }
     map_clear(&self->standings);
 }
 
-bool rest_on(const struct worker *worker)
+static bool in_trouble(const struct worker *worker)
 {
     return worker->standing && link_in_list(&worker->standing->rest.link);
+}
+
+bool rest_on(const struct worker *worker)
+{
+    return in_trouble(worker) || recall_on(worker) || worker->own_rest;
+}
+
+int64_t rest_until(const struct worker *worker, struct queue_now now)
+{
+    return in_trouble(worker) && !recall_on(worker) ? pause_wall_ms(&worker->standing->rest, now)
+                                                    : 0;
 }
 
 void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
@@ -44,7 +56,7 @@ void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
 {
     struct standing *standing = worker->standing;
     const char *text = why->text ? why->text : "";
-    if (rest_on(worker)) {
+    if (in_trouble(worker)) {
         return; /* another frame that it held goes the same way */
     }
     pause_begin(&self->rests, &standing->rest, now.ms);
@@ -60,6 +72,45 @@ void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
     worker_touch(self, worker); /* it is to give back what it has not begun */
 }
 
+void rest_own(queue_t *self, struct queue_now now, struct worker *worker,
+              const struct queue_rest_reason *why)
+{
+    bool rests = why && why->code;
+    bool rested = worker->own_rest != NULL;
+    json_decref(worker->own_rest);
+    worker->own_rest =
+        rests ? json_pack("{s:s, s:s, s:s}", "code", why->code, "text", why->text ? why->text : "",
+                          "hint", why->hint ? why->hint : "")
+              : NULL;
+    if (rests == rested) {
+        return;
+    }
+    if (!rests) {
+        self->own_rest_count--;
+        self->work = true;
+    } else {
+        self->own_rest_count++;
+        change_event(self, now, EVENT_WORKER_RESTING, event_of(NULL, worker->name),
+                     alloc_format("%s: %s", why->code, why->text ? why->text : ""));
+        assign_no_longer_hungry(self, worker);
+        assign_stop_moving(worker);
+    }
+    worker_touch(self, worker);
+}
+
+/* One that fits the job and rests by its own decision: why. */
+json_t *rest_own_first(queue_t *self, struct job *job)
+{
+    for (struct link *at = self->heard.next; self->own_rest_count > 0 && at != &self->heard;
+         at = at->next) {
+        const struct worker *worker = LINK_ITEM(at, struct worker, heard);
+        if (worker->own_rest && worker->class && fit_class_job(self, job, worker->class)) {
+            return worker->own_rest;
+        }
+    }
+    return NULL;
+}
+
 static void end(queue_t *self, struct standing *standing)
 {
     link_remove(&standing->rest.link);
@@ -73,7 +124,7 @@ void rest_done(queue_t *self, struct worker *worker)
     struct standing *standing = worker->standing;
     const char *code = json_string_value(json_object_get(standing->error, "code"));
     standing->rest.level = 0;
-    if (rest_on(worker) && code && strcmp(code, REST_FAILING) == 0) {
+    if (in_trouble(worker) && code && strcmp(code, REST_FAILING) == 0) {
         end(self, standing); /* it does not fail everything: this was still under way */
         worker_touch(self, worker);
     }
@@ -98,7 +149,7 @@ const struct standing *rest_first(queue_t *self, struct job *job)
     const struct standing *first = NULL;
     for (struct link *at = self->heard.next; at != &self->heard; at = at->next) {
         const struct worker *worker = LINK_ITEM(at, struct worker, heard);
-        if (rest_on(worker) && worker->class && fit_class_job(self, job, worker->class) &&
+        if (in_trouble(worker) && worker->class && fit_class_job(self, job, worker->class) &&
             (!first || worker->standing->rest.until_ms < first->rest.until_ms)) {
             first = worker->standing;
         }

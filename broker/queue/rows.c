@@ -204,6 +204,8 @@ void rows_export(const struct job *job, const struct frame *frame, struct frame_
     if (more) {
         out->sighted = more->sighted;
         out->sighting = more->sighting;
+        out->short_bytes = more->short_bytes;
+        out->fresh = more->fresh;
         out->error = more->error;
         out->worker_id = more->live ? more->live->worker->id : NULL;
     }
@@ -214,6 +216,10 @@ void rows_requeue(struct job *job, struct frame *frame)
 {
     struct frame_more *more = rows_more(job, frame);
     link_remove(&more->back);
+    if (!job->ordered && more->short_bytes > 0) {
+        memory_requeue(job, frame);
+        return;
+    }
     if (!job->ordered) {
         link_append(more->tried_count > 0 ? &job->back_tried : &job->back, &more->back);
         return;
@@ -263,6 +269,8 @@ void frame_reset(struct frame *frame)
         free(frame->more->tried);
         frame->more->tried = NULL;
         frame->more->tried_count = 0;
+        frame->more->short_bytes = 0;
+        frame->more->fresh = false;
     }
 }
 
@@ -290,7 +298,8 @@ bool rows_tried(const struct frame *frame, const char *name)
 static bool may_try(const struct job *job, const struct frame *frame, const struct worker *worker)
 {
     return worker->session != 0 && worker->drain == DRAIN_NONE && !worker->moving &&
-           !rest_on(worker) && !block_on(job, worker->name) && !rows_tried(frame, worker->name);
+           !rest_on(worker) && !block_on(job, worker->name) && !rows_tried(frame, worker->name) &&
+           worker->class && memory_frame_fits(job, frame, worker->class);
 }
 
 /* Is a worker there that has not tried the frame, fits, and is on this job or has none? */
@@ -324,13 +333,15 @@ static struct frame *first_of(const struct link *head)
     return link_empty(head) ? NULL : LINK_ITEM(head->next, struct frame_more, back)->frame;
 }
 
-static struct frame *next_tried(queue_t *self, struct job *job, const struct worker *worker)
+/* Of frames that failed before, the first that is for this worker. */
+static struct frame *next_tried(queue_t *self, struct job *job, const struct link *list,
+                                const struct worker *worker)
 {
     int looked = 0;
-    for (struct link *at = job->back_tried.next; at != &job->back_tried && looked < TRIED_SCAN;
-         at = at->next, looked++) {
+    for (struct link *at = list->next; at != list && looked < TRIED_SCAN; at = at->next, looked++) {
         struct frame *frame = LINK_ITEM(at, struct frame_more, back)->frame;
-        if (!rows_tried(frame, worker->name) || !somebody_else(self, job, frame)) {
+        if (memory_frame_fits(job, frame, worker->class) &&
+            (!rows_tried(frame, worker->name) || !somebody_else(self, job, frame))) {
             return frame;
         }
     }
@@ -350,6 +361,17 @@ static bool next_fresh(struct job *job, int32_t *number)
     return false;
 }
 
+bool rows_waiting_for(struct job *job, const struct class *class)
+{
+    int32_t number;
+    if (job->counts.by_state[FRAME_WAITING] == 0 || link_empty(&job->need.large)) {
+        return job->counts.by_state[FRAME_WAITING] > 0 && !memory_large_only(job, class);
+    }
+    bool others =
+        !link_empty(&job->back) || !link_empty(&job->back_tried) || next_fresh(job, &number);
+    return (others && !memory_large_only(job, class)) || memory_any_large(job, class);
+}
+
 struct frame *rows_next(queue_t *self, struct job *job, const struct worker *worker)
 {
     int32_t number = 0;
@@ -360,8 +382,12 @@ struct frame *rows_next(queue_t *self, struct job *job, const struct worker *wor
         }
         return next_fresh(job, &number) ? rows_make(job, number) : NULL;
     }
+    struct frame *large = next_tried(self, job, &job->need.large, worker);
+    if (large || memory_large_only(job, worker->class)) {
+        return large; /* few can take these */
+    }
     if (!back) {
-        back = next_tried(self, job, worker);
+        back = next_tried(self, job, &job->back_tried, worker);
     }
     if (!back && next_fresh(job, &number)) {
         back = rows_make(job, number);

@@ -74,6 +74,10 @@ struct queue_report {
     int64_t ms;                     /* finished */
     json_t *files;                  /* finished, kept: array */
     json_t *warnings;               /* finished, inspected: array or NULL */
+    int64_t gpu_peak_bytes;         /* finished: the most of one card; 0 = not known */
+    int64_t rss_peak_bytes;         /* finished: the most of the host; 0 = not known */
+    int64_t gpu_had_bytes;          /* error: what Blender could have of the card; 0 = all */
+    const char *held_by;            /* error: who has the rest of it, for people, or NULL */
     struct frame_sighting sighting; /* taken */
     const char *code;               /* error */
     const char *text;
@@ -109,12 +113,23 @@ struct queue_ready {
     struct queue_process process;
     const char *device;
     enum device_kind device_kind;
+    const char *device_name; /* for people, or NULL */
+    int64_t memory_bytes;    /* of its smallest card; 0 = not known */
+    bool draws_shared;       /* Eevee draws on a card that nobody can choose */
+    unsigned ways;           /* device_types_bit of what its cards can; 0 = not known */
     bool kinds[CLAIM_KINDS]; /* by enum claim_kind */
     struct queue_blender blenders[QUEUE_BLENDERS];
     size_t blender_count;
     int64_t job;                  /* 0 = none */
     int64_t claims[QUEUE_STALES]; /* of holding and of reports */
     size_t claim_count;
+};
+
+/* Why a worker rests by its own decision. */
+struct queue_rest_reason {
+    const char *code; /* NULL = it does not */
+    const char *text;
+    const char *hint;
 };
 
 struct queue_sync {
@@ -129,6 +144,8 @@ struct queue_sync {
     int want; /* 0..4 */
     bool leave;
     enum worker_state state;
+    struct queue_rest_reason rest;
+    json_t *telemetry;         /* map of ints, or NULL */
     int64_t progress_claim;    /* 0 = no progress */
     const char *progress_text; /* NULL = none */
     int64_t progress_done;
@@ -145,6 +162,7 @@ struct queue_grant {
     bool sighted;
     bool abandoned;
     struct frame_sighting sighting;
+    bool fresh; /* render only: in a Blender started anew */
     bool about; /* inspect, sweep: the answer carries the job's description with the grant */
 };
 
@@ -173,7 +191,8 @@ struct queue_answer {
         int64_t n;
         bool pause;
         enum drain_order drain;
-        bool give_back; /* `return` on the wire */
+        enum drain_order rest; /* its device is to be free for its owner */
+        bool give_back;        /* `return` on the wire */
         int64_t stop[QUEUE_STOPS];
         size_t stop_count;
     } orders;
@@ -202,7 +221,8 @@ struct worker_view {
     int64_t phase_done;
     int64_t phase_total;
     json_t *error;       /* {code, text, hint}: why it rests, or NULL */
-    int64_t rests_until; /* wall ms; 0 = it does not */
+    int64_t rests_until; /* wall ms; 0 = it does not, or nobody knows */
+    json_t *telemetry;   /* as it said last, or NULL */
 };
 
 /* A worker that leaves a job to others, for it failed it too often. */

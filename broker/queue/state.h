@@ -9,9 +9,13 @@
  * them are borrowed and stay valid as long as both ends live: frames and jobs do not move.
  */
 
+#include "broker/queue/host.h"
 #include "broker/queue/link.h"
 #include "broker/queue/map.h"
+#include "broker/queue/memory.h"
+#include "broker/queue/pause.h"
 #include "broker/queue/queue.h"
+#include "broker/queue/recall.h"
 #include "broker/queue/sweep.h"
 #include "proto/cleanup.h"
 #include "proto/order.h"
@@ -24,7 +28,6 @@ enum {
     BLOCK_FAILURES = 3,   /* running, of one worker in one job */
     FAILING_FAILURES = 4, /* running, over two jobs or more */
     VERDICTS_MAX = 16,
-    PAUSE_LEVELS = 6,
     SWEEPS_MAX = 3, /* of the piece that ends a job */
     TIMES_KEPT = 63,
     RECENT_CLAIMS = 1 << 18 /* ended claims whose reports may still be repeated; power of two */
@@ -47,26 +50,15 @@ struct job;
 struct worker;
 struct claim;
 
-/* A wait of one of a few lengths, each twice the one before. */
-struct pause {
-    struct link link; /* in a list of pauses while it lasts */
-    int64_t until_ms;
-    int level;
-};
-
-/* All waits of one kind: a list a length, each in the order in which they end. */
-struct pauses {
-    int64_t length_ms[PAUSE_LEVELS];
-    struct link lists[PAUSE_LEVELS];
-};
-
 /* What is known of a worker name, as long as the queue lives: a worker that starts again is the
  * same. Nothing of it is durable: a restart of the broker tries all of them again. */
 struct standing {
     const char *name;
-    struct pause rest; /* in queue.rests while it rests */
-    json_t *error;     /* why it rests */
-    int failures;      /* running: no frame done between */
+    struct pause rest;       /* in queue.rests while it rests */
+    json_t *error;           /* why it rests */
+    enum drain_order recall; /* its device was given back */
+    json_t *recall_error;
+    int failures; /* running: no frame done between */
     int64_t failed_job;
     bool several; /* they are of more than one job */
 };
@@ -103,6 +95,8 @@ struct frame_more {
     json_t *error;
     const char **tried; /* kept words; worker names */
     size_t tried_count;
+    int64_t short_bytes; /* ran out of memory on a card of so much; 0 = did not */
+    bool fresh;          /* and is to be tried in a fresh Blender */
     bool sighted;
     struct frame_sighting sighting;
     int64_t first_seen_ms;
@@ -134,6 +128,8 @@ struct frame {
 struct class
 {
     enum device_kind device_kind;
+    int64_t memory_bytes; /* of its smallest card; 0 = not known */
+    unsigned ways;        /* device_types_bit of what its cards can; 0 = not known */
     bool kinds[CLAIM_KINDS];
     int32_t versions[QUEUE_BLENDERS]; /* 304 for 3.4, each once */
     bool denoiser[QUEUE_BLENDERS];
@@ -156,7 +152,9 @@ struct job {
     int32_t priority;
     int32_t attempts_max;
     struct order order;
-    bool overwrite, mix, strict, ordered, denoise;
+    bool overwrite, mix, allow_cpu, strict, ordered, denoise;
+    bool by_cycles, draws, cpu_only; /* Cycles; Eevee, Workbench; Open Shading Language */
+    unsigned ways;                   /* device_types_bit of those that are wanted; 0 = any */
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
     char *output;                    /* for people */
@@ -174,6 +172,7 @@ struct job {
     int64_t cursor; /* first position of the order that may be without a row */
     struct link back;
     struct link back_tried;
+    struct memory_need need;
     struct rows_slab *slabs;
     int64_t times[TIMES_KEPT];
     size_t time_count; /* ever; the place of the next is time_count % TIMES_KEPT */
@@ -221,10 +220,11 @@ struct worker {
     int64_t session;           /* 0 = none yet after a restart */
     int64_t seq;
     char *host;
-    char *device;
+    char *device, *device_name; /* the second for people; NULL = none */
     int64_t pid;
     struct queue_process process;
     enum device_kind device_kind;
+    bool draws_shared;   /* nobody can choose the card that its Blender draws on */
     struct class *class; /* NULL without a session */
     json_t *versions;
     struct link heard; /* in queue.heard, oldest first */
@@ -249,7 +249,7 @@ struct worker {
     int64_t park_ms;
     int64_t order_n;
     bool order_pause, order_back;
-    enum drain_order drain, order_drain;
+    enum drain_order drain, order_drain, order_rest;
     int64_t order_stop[QUEUE_STOPS];
     size_t order_stops;
     struct queue_settled settled[QUEUE_REPORTS];
@@ -259,6 +259,9 @@ struct worker {
     int64_t done;
     char *progress_text;
     int64_t progress_done, progress_total;
+    json_t *telemetry; /* of its last SYNC, or NULL */
+    json_t *own_rest;  /* why it rests by its own decision, or NULL */
+    struct host_share share;
 };
 
 struct lost_worker {
@@ -305,9 +308,11 @@ struct queue {
     struct map ids;       /* address of the kept id -> worker */
     struct map by_name;   /* address of the kept name -> the worker that came last */
     struct map standings; /* address of the kept name -> its standing */
+    struct map hosts;     /* address of the kept name of a machine -> struct host */
     struct pauses rests;
     struct pauses block_pauses;
-    size_t rest_count;
+    size_t rest_count, recall_count; /* names */
+    size_t own_rest_count;           /* workers */
     struct link heard;
     int64_t extended_ms;
     struct link parked;
@@ -387,6 +392,8 @@ struct frame *rows_next(queue_t *self, struct job *job, const struct worker *wor
 void rows_add_time(struct job *job, int64_t ms);
 int64_t rows_median(struct job *job);
 void rows_requeue(struct job *job, struct frame *frame);
+/* Do frames wait that workers of this class may take? */
+bool rows_waiting_for(struct job *job, const struct class *class);
 
 /* ---- taken.c: frames in somebody else's hands ---- */
 void taken_add(queue_t *self, struct frame *frame);
@@ -470,6 +477,9 @@ struct class *fit_class(queue_t *self, const struct queue_ready *ready);
 bool fit_class_job(queue_t *self, struct job *job, const struct class *class);
 void fit_bind(queue_t *self, struct job *job, const struct class *class);
 size_t fit_free(queue_t *self, struct job *job);
+/* Has the class a Blender for it? */
+bool fit_version_fits(const struct job *job, const struct class *class);
+bool fit_gpu_bound(const struct job *job); /* its frames are rendered on GPUs, to match */
 int32_t fit_version(const char *text);
 enum fit_whom {
     FIT_THERE,     /* live, neither resting nor leaving */
@@ -494,28 +504,26 @@ bool failure_of_memory(const char *code);
  * The frame has been moved. */
 bool failure_judge(queue_t *self, struct queue_now now, struct worker *worker, struct job *job,
                    const struct queue_report *report);
+/* A frame of the job needs more memory than the worker has: that says nothing about the worker. */
+void failure_too_large(queue_t *self, struct queue_now now, struct worker *worker, struct job *job,
+                       const struct queue_report *report);
 /* The worker was lost while it rendered a frame of the job. */
 void failure_lost(queue_t *self, struct queue_now now, struct worker *worker, struct job *job);
 /* The worker has finished a frame of the job. */
 void failure_over(queue_t *self, struct queue_now now, struct worker *worker, struct job *job);
 
-/* ---- pause.c ---- */
-void pauses_init(struct pauses *self, int64_t first_ms, int64_t max_ms);
-/* Begin, or begin anew, the wait of its level. */
-void pause_begin(struct pauses *self, struct pause *pause, int64_t now_ms);
-void pause_grow(struct pause *pause);
-/* One whose time has come, or NULL. */
-struct pause *pauses_due(const struct pauses *self, int64_t now_ms);
-int64_t pauses_deadline(const struct pauses *self);                     /* INT64_MAX = never */
-int64_t pause_wall_ms(const struct pause *pause, struct queue_now now); /* when it ends */
-int64_t pause_left_s(const struct pause *pause, struct queue_now now);
-
 /* ---- rest.c: workers whose machine is in trouble get no frames for a while ---- */
 struct standing *rest_standing(queue_t *self, const char *name); /* a kept one; made if new */
 void rest_free(queue_t *self);
-bool rest_on(const struct worker *worker);
+bool rest_on(const struct worker *worker); /* for whatever reason */
 void rest_begin(queue_t *self, struct queue_now now, struct worker *worker,
                 const struct queue_report *why);
+int64_t rest_until(const struct worker *worker, struct queue_now now); /* wall ms; 0 = unknown */
+/* It says that it rests, until it does not say so any more (why NULL). */
+void rest_own(queue_t *self, struct queue_now now, struct worker *worker,
+              const struct queue_rest_reason *why);
+/* Of those that rest so and fit the job the reason of one, or NULL; borrowed. */
+json_t *rest_own_first(queue_t *self, struct job *job);
 /* It has finished a frame: the next rest is a short one. */
 void rest_done(queue_t *self, struct worker *worker);
 void rest_turn(queue_t *self, struct queue_now now);

@@ -292,7 +292,8 @@ int queue_retry(queue_t *self, struct queue_now now, int64_t number, enum queue_
     bool unfit = job->row.state == JOB_DONE && what == RETRY_FAILED;
     size_t count = unfit ? 0 : retry_frames(self, job, what);
     bool blocked = block_forget(self, job);
-    if (unfit || (!over && count == 0 && !blocked)) {
+    bool shut_out = memory_forget(self, job);
+    if (unfit || (!over && count == 0 && !blocked && !shut_out)) {
         return QUEUE_SAME;
     }
     if (over) {

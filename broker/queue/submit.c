@@ -181,9 +181,10 @@ static void take_kept(queue_t *self, struct job *job, const json_t *spec)
 static void take_terms(queue_t *self, struct queue_now now, struct job *job, const json_t *spec)
 {
     static const char *const terms[] = {
-        "order",   "attempts",         "placeholder_timeout_s",
-        "stall_s", "max_frame_time_s", "min_frame_time_ms",
-        "mix",     "strict",
+        "order",       "attempts",         "placeholder_timeout_s",
+        "stall_s",     "max_frame_time_s", "min_frame_time_ms",
+        "mix",         "strict",           "allow_cpu",
+        "device_type",
     };
     json_t *given = json_object_get(spec, "options");
     json_t *options = json_copy(json_object_get(job->row.spec, "options"));

@@ -49,7 +49,7 @@ static struct claim *claim_of(const queue_t *self, const struct worker *worker, 
 /* May a claim that its worker has never heard of be granted again? */
 static bool worth_it(const queue_t *self, const struct worker *worker, const struct claim *claim)
 {
-    if (worker->drain != DRAIN_NONE) {
+    if (worker->drain != DRAIN_NONE || recall_on(worker)) {
         return false;
     }
     return claim->kind != CLAIM_RENDER ||
@@ -87,11 +87,13 @@ static void describe(queue_t *self, struct worker *worker, const struct queue_re
 {
     free(worker->host);
     free(worker->device);
+    free(worker->device_name);
     json_decref(worker->versions);
     worker->name = words_keep(&self->names, ready->name);
     worker->standing = rest_standing(self, worker->name);
     worker->host = alloc_text(ready->host);
     worker->device = alloc_text(ready->device);
+    worker->device_name = alloc_text(ready->device_name);
     worker->pid = ready->pid;
     if ((worker->process.start || ready->process.start) &&
         memcmp(&worker->process, &ready->process, sizeof worker->process) != 0) {
@@ -99,6 +101,8 @@ static void describe(queue_t *self, struct worker *worker, const struct queue_re
     }
     worker->process = ready->process;
     worker->device_kind = ready->device_kind;
+    worker->draws_shared = ready->draws_shared;
+    host_join(self, worker, ready->host);
     worker->versions = json_array();
     for (size_t i = 0; i < ready->blender_count && i < QUEUE_BLENDERS; i++) {
         json_array_append_new(worker->versions, json_string(ready->blenders[i].version));
@@ -239,6 +243,9 @@ static void take_state(struct worker *worker, const struct queue_sync *sync)
         worker->progress_text =
             alloc_bytes(sync->progress_text, strnlen(sync->progress_text, TEXT_MAX));
     }
+    json_decref(worker->telemetry);
+    worker->telemetry = json_incref(sync->telemetry);
+    host_gauge(worker, sync->telemetry);
 }
 
 int queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *sync)
@@ -253,6 +260,7 @@ int queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *syn
     assign_no_longer_hungry(self, worker);
     supersede(self, now, worker, sync->seq);
     take_state(worker, sync);
+    rest_own(self, now, worker, &sync->rest);
     apply_reports(self, now, worker, sync);
     apply_holding(self, worker, sync);
     worker->sync_job = sync->job;
@@ -280,12 +288,14 @@ static void renew_orders(queue_t *self, struct worker *worker)
         }
     }
     if (back != worker->order_back || self->paused != worker->order_pause ||
-        worker->drain != worker->order_drain || stops != worker->order_stops ||
+        worker->drain != worker->order_drain || recall_order(worker) != worker->order_rest ||
+        stops != worker->order_stops ||
         (stops > 0 && memcmp(stop, worker->order_stop, stops * sizeof *stop) != 0)) {
         worker->order_n++;
         worker->order_back = back;
         worker->order_pause = self->paused;
         worker->order_drain = worker->drain;
+        worker->order_rest = recall_order(worker);
         worker->order_stops = stops;
         memcpy(worker->order_stop, stop, stops * sizeof *stop);
     }
@@ -354,6 +364,7 @@ static void answer_grants(struct queue_now now, const struct worker *worker,
         if (claim->frame) {
             grant->frame = claim->frame->number;
             grant->again = claim->frame->again;
+            grant->fresh = claim->frame->more->fresh;
             grant->sighted = claim->frame->more->sighted;
             grant->sighting = claim->frame->more->sighting;
             grant->abandoned = taken_abandoned(claim->job, claim->frame, now);
@@ -371,6 +382,7 @@ static void fill_answer(queue_t *self, struct queue_now now, const struct worker
     out->orders.n = worker->order_n;
     out->orders.pause = worker->order_pause;
     out->orders.drain = worker->order_drain;
+    out->orders.rest = worker->order_rest;
     out->orders.give_back = worker->order_back;
     out->orders.stop_count = worker->order_stops;
     memcpy(out->orders.stop, worker->order_stop, worker->order_stops * sizeof *out->orders.stop);

@@ -45,13 +45,13 @@ _Static_assert(sizeof worker_states / sizeof *worker_states == WORKER_STATES, "a
 static const char *const drains[] = { "", "soft", "now" };
 
 static const char *const events[] = {
-    "job-added",        "job-inspected",  "job-held",        "job-accepted",   "job-paused",
-    "job-resumed",      "job-retried",    "job-cancelled",   "job-removed",    "job-done",
-    "job-failed",       "broker-started", "broker-stopped",  "farm-started",   "farm-stopped",
-    "worker-started",   "worker-stopped", "worker-lost",     "worker-resting", "worker-blocked",
-    "worker-unblocked", "render-started", "render-returned", "frame-started",  "frame-done",
-    "frame-kept",       "frame-taken",    "frame-returned",  "frame-error",    "frame-failed",
-    "frame-cancelled",  "frame-wrong",    "job-verified",
+    "job-added",     "job-inspected",  "job-held",         "job-accepted",   "job-paused",
+    "job-resumed",   "job-retried",    "job-cancelled",    "job-removed",    "job-done",
+    "job-failed",    "broker-started", "broker-stopped",   "farm-started",   "farm-stopped",
+    "farm-notice",   "worker-started", "worker-stopped",   "worker-lost",    "worker-resting",
+    "worker-woken",  "worker-blocked", "worker-unblocked", "render-started", "render-returned",
+    "frame-started", "frame-done",     "frame-kept",       "frame-taken",    "frame-returned",
+    "frame-error",   "frame-failed",   "frame-cancelled",  "frame-wrong",    "job-verified",
 };
 _Static_assert(sizeof events / sizeof *events == EVENT_WORDS, "a word an event");
 

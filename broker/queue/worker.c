@@ -25,7 +25,10 @@ void worker_free(struct worker **self_p)
     if (worker) {
         free(worker->host);
         free(worker->device);
+        free(worker->device_name);
         free(worker->progress_text);
+        json_decref(worker->telemetry);
+        json_decref(worker->own_rest);
         json_decref(worker->versions);
         free(worker);
         *self_p = NULL;
@@ -171,6 +174,8 @@ static void disconnect(queue_t *self, struct queue_now now, struct worker *worke
     assign_no_longer_hungry(self, worker);
     assign_job(self, now, worker, NULL);
     assign_stop_moving(worker);
+    rest_own(self, now, worker, NULL);
+    host_leave(worker);
     if (self->drying == worker) {
         self->drying = NULL;
         self->work = true;

@@ -142,12 +142,26 @@ def physics_of(scene, job):
 # -- what is worth a warning --------------------------------------------------------------------
 
 
+def is_cpu_only(scene):
+    """Does something that is rendered use Open Shading Language?"""
+    return any(engines.is_cpu_only(one) for one in overrides.scenes_rendered(scene))
+
+
+def _cpu_warnings(scene):
+    """Open Shading Language, which most cards cannot."""
+    if is_cpu_only(scene):
+        yield note("cpu-only", "it uses Open Shading Language: CPU workers render it, of the GPU"
+                   " workers those with OptiX and Blender 3.5 or newer",
+                   "switch it off in the scene, or --allow-cpu")
+
+
 def warnings(scene, references):
     """Everything else that a person would like to know before the night."""
     found = [note("file-missing", "missing: %s" % reference.told(), "put it back if it matters")
              for reference in references if reference.missing and not reference.needed]
     found.extend(_compositor_warnings(scene))
     found.extend(_render_warnings(scene))
+    found.extend(_cpu_warnings(scene))
     if bpy.data.version[:2] > bpy.app.version[:2]:
         found.append(note("file-newer", "saved by Blender %d.%d, newer than this one"
                           % tuple(bpy.data.version[:2]), "render with the Blender that saved it"))

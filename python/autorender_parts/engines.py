@@ -112,3 +112,16 @@ def is_cpu_only(scene):
     """True when the scene can only be rendered on CPUs (Open Shading Language in Cycles)."""
     cycles = getattr(scene, "cycles", None)
     return scene.render.engine == "CYCLES" and bool(getattr(cycles, "shading_system", False))
+
+
+def cycles_addon():
+    """(preferences, module) of Cycles; None where this Blender is without it.
+
+    Its preferences are changed for this process only: nothing of it is saved.
+    """
+    addon = bpy.context.preferences.addons.get("cycles")
+    if addon is None:
+        return None
+    import _cycles
+    bpy.context.preferences.use_preferences_save = False
+    return addon.preferences, _cycles

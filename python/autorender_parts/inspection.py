@@ -68,7 +68,7 @@ def _found(scene, naming, outputs):
         "blender": ".".join(str(part) for part in bpy.app.version),
         "file_version": bpy.data.version[0] * 100 + bpy.data.version[1],
         "denoise": engines.denoises(scene),
-        "engine_cpu_only": engines.is_cpu_only(scene),
+        "engine_cpu_only": checks.is_cpu_only(scene),
     }
     if naming.movie:
         found["movie"] = naming.movie

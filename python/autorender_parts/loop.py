@@ -43,9 +43,11 @@ class Session:
         """`open`: opens the file with its overrides, ready to render."""
         started = time.perf_counter()
         self.opened = None
-        self.opened = rendering.open_job(command["job"])
+        self.opened = rendering.open_job(command["job"], command.get("device"),
+                                         command.get("fresh", False))
         scripts = opening.runs_scripts(command["job"])
-        return {"event": "opened", "ms": _ms_since(started), "scripts": scripts}
+        return {"event": "opened", "ms": _ms_since(started), "scripts": scripts,
+                "device": self.opened.device}
 
     def render(self, command):
         """`render`: one frame of the open job into one file (one a view)."""

@@ -3,6 +3,8 @@
 Order matters: the engine before the samples, the format before the names (names.py).
 """
 
+import os
+
 from . import engines
 from .failure import JobError
 from .opening import options_of
@@ -87,11 +89,20 @@ def apply(scene, job):
         if options.get("denoise") is False:
             _set_denoise_off(one)
         one.render.use_persistent_data = True
+        _set_threads(one.render)
     render.use_overwrite = True
     render.use_placeholder = False
     settings = render.image_settings
     if getattr(settings, "use_preview", False):
         settings.use_preview = False  # a second file beside ours, which nobody would publish
+
+
+def _set_threads(render):
+    """As many threads as -t says to a Blender program; the module bpy has no such argument."""
+    threads = int(os.environ.get("DBLEND_THREADS") or 0)
+    if threads > 0:
+        render.threads_mode = "FIXED"
+        render.threads = threads
 
 
 def _set_engine(scene, wanted):

@@ -4,7 +4,7 @@ import os
 
 import bpy
 
-from . import engines, names, opening, overrides, physics, references
+from . import devices, engines, names, opening, overrides, physics, references
 from .failure import JobError, one_line
 
 _STAMPED = ("PNG", "OPEN_EXR", "OPEN_EXR_MULTILAYER", "JPEG")  # formats that carry the note
@@ -27,8 +27,12 @@ def prepare(scene, job):
     return naming
 
 
-def open_job(job):
-    """The job ready to render. JobError when it cannot be opened, or would render falsely."""
+def open_job(job, device=None, fresh=False):
+    """The job ready to render. JobError when it cannot be opened, or would render falsely.
+
+    device: what the worker renders on; None: whatever the file and the preferences say. fresh: keep
+    nothing in memory from one frame to the next.
+    """
     opening.open_file(job)
     scene = opening.scene_of(job)
     if not opening.options_of(job).get("engine") and engines.is_missing(scene):
@@ -37,7 +41,13 @@ def open_job(job):
     if job.get("found") and not opening.options_of(job).get("allow_missing"):
         _check_files(scene)
     prepare(scene, job)
-    return OpenJob(job, scene)
+    for one in bpy.data.scenes if fresh else ():
+        one.render.use_persistent_data = False
+    opened = OpenJob(job, scene)
+    if device:
+        opened.device = devices.apply(device, overrides.scenes_rendered(scene), bpy.data.scenes,
+                                      engines.cycles_addon(), bpy.app.version)
+    return opened
 
 
 def _check_files(scene):
@@ -55,6 +65,7 @@ class OpenJob:
 
     def __init__(self, job, scene):
         self.job = job["job"]
+        self.device = None  # what Cycles says it uses
         self._scene = scene.name
         self._stamped = carries_stamp(scene)
         found = job.get("found") or {}

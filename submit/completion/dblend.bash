@@ -11,7 +11,7 @@ _dblend_workers()
 }
 
 # The names have a colon in them, at which bash breaks words: it replaces what follows the last one.
-_dblend_drain()
+_dblend_worker()
 {
     local word=${COMP_LINE:0:COMP_POINT}
     word=${word##* }
@@ -32,6 +32,7 @@ _dblend_option_value()
 {
     case $1 in
     --order) COMPREPLY=($(compgen -W 'first last middle every:' -- "$2")) ;;
+    --when-done) COMPREPLY=($(compgen -W 'suspend poweroff' -- "$2")) ;;
     --unbaked) COMPREPLY=($(compgen -W 'order refuse allow' -- "$2")) ;;
     -E | --engine)
         COMPREPLY=($(compgen -W 'CYCLES BLENDER_EEVEE BLENDER_WORKBENCH' -- "$2"))
@@ -39,7 +40,7 @@ _dblend_option_value()
     --format)
         COMPREPLY=($(compgen -W 'PNG JPEG OPEN_EXR OPEN_EXR_MULTILAYER TIFF BMP TARGA' -- "$2"))
         ;;
-    -d | --devices) COMPREPLY=($(compgen -W 'cpu cpu/ cpu: gpu gpu:' -- "$2")) ;;
+    -d | --devices) COMPREPLY=($(compgen -W 'cpu cpu/ cpu: gpu gpu: gpu+cpu pci:' -- "$2")) ;;
     -f | --frames)
         # -f is also --frames of show and --follow of log, which take no value
         [[ $3 == show || $3 == log ]] && return 1
@@ -54,7 +55,7 @@ _dblend_option_value()
         COMPREPLY=($(compgen -d -- "$2"))
         ;;
     -S | --scene | -n | --name | -p | --priority | --samples | --percentage | --attempts | \
-        --placeholder-timeout | --stall | --max-frame-time | --min-frame-time | -t | --timeout | -F | --frame)
+        --placeholder-timeout | --stall | --max-frame-time | --min-frame-time | -t | --timeout | -F | --frame | --max-temperature)
         COMPREPLY=()
         ;;
     *) return 1 ;;
@@ -73,20 +74,20 @@ _dblend_arguments()
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -W "$(_dblend_jobs)" -- "$2") $(compgen -d -- "$2"))
         ;;
-    drain) _dblend_drain ;;
+    drain | rest | wake) _dblend_worker ;;
     esac
 }
 
 _dblend()
 {
     local current=$2 previous=$3 command=${COMP_WORDS[1]}
-    local commands='render farm add remove list show watch wait log workers pause resume cancel
-        retry verify priority accept clear drain stop blender help'
+    local commands='render farm add remove list show watch wait log workers devices pause resume
+        cancel retry verify priority accept clear drain rest wake stop blender help'
     local answers='--engine --allow-missing --trust-scripts --no-scripts --keep --overwrite
         --output --unbaked'
     local job="$answers --frames --scene --name --priority --order --again --render-folder
         --placeholder-timeout --samples --percentage --format --no-denoise --strict --attempts
-        --stall --max-frame-time --min-frame-time --mix"
+        --stall --max-frame-time --min-frame-time --mix --device-type --allow-cpu"
     local options=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -99,8 +100,8 @@ _dblend()
     fi
     _dblend_option_value "$previous" "$current" "$command" && return
     case $command in
-    render) options="--devices --from --json $job" ;;
-    farm) options='--devices --detach' ;;
+    render) options="--devices --low-impact --when-done --from --json $job" ;;
+    farm) options='--devices --low-impact --max-temperature --windows --when-done --detach' ;;
     add) options="--from --no-wait --quiet --json $job" ;;
     list) options='--all --quiet --json' ;;
     show) options='--frames --json' ;;
@@ -110,7 +111,7 @@ _dblend()
     retry) options='--all --json' ;;
     verify) options='--requeue --json' ;;
     accept) options="$answers --json" ;;
-    stop) options='--now --json' ;;
+    rest | stop) options='--now --json' ;;
     watch) options= ;;
     *) options='--json' ;;
     esac

@@ -216,6 +216,7 @@ class Worker(Peer):
         self.id = "%032x" % random.getrandbits(128)
         self.kinds = list(kinds)
         self.device_kind = more.get("device_kind", "cpu")
+        self.memory = more.get("memory")
         self.remote = more.get("remote", False)
         self.pid = more.get("pid", os.getpid())
         self.seq = 0
@@ -242,6 +243,7 @@ class Worker(Peer):
             "kinds": self.kinds,
             "blenders": [{"version": "3.4.1", "path": "/usr/bin/blender", "denoiser": True}],
             **({"job": self.job} if self.job else {}),
+            **({"memory_bytes": self.memory} if self.memory else {}),
             "holding": self.holding_list(), "reports": self.reports,
         }
 

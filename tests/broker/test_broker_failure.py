@@ -208,10 +208,12 @@ def test_a_worker_that_fails_everything_rests(active, workers, submitter):
 def test_out_of_memory_is_told_in_plain_words(active, workers, submitter):
     active()
     first, second = workers(2)
-    frame, _ = fail(first, "out-of-gpu-memory")
+    frame, _ = fail(first, "out-of-memory")
     assert texts(submitter, "frame-error") == [
-        f"out-of-gpu-memory: {first.name} ran out of GPU memory on frame {frame}; trying another"]
-    assert second.holding[second.claim_of("render")]["grant"]["frame"] == frame
+        f"out-of-memory: {first.name} ran out of memory on frame {frame}; "
+        "once more in a fresh Blender"]
+    grant = second.holding[second.claim_of("render")]["grant"]
+    assert grant["frame"] == frame and grant["fresh"] and grant["attempt"] == 1
 
 
 def die(worker):

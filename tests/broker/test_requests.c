@@ -25,7 +25,8 @@ static void every_request_of_the_protocol_has_its_handler(void **state)
     static const char *const types[] = { "HELLO",    "ATTEND", "SUBMIT", "LIST",   "SHOW",
                                          "FRAMES",   "LOG",    "OUTPUT", "WAIT",   "WORKERS",
                                          "PAUSE",    "RESUME", "CANCEL", "REMOVE", "RETRY",
-                                         "PRIORITY", "ACCEPT", "CLEAR",  "DRAIN",  "STOP" };
+                                         "PRIORITY", "ACCEPT", "CLEAR",  "DRAIN",  "REST",
+                                         "STOP" };
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         const struct request_type *type = requests_find(types[i]);
         assert_non_null(type);

@@ -155,6 +155,48 @@ static void every_word_of_a_life_cycle_can_be_written(void **state)
     assert_int_equal(rows_of(place->store, "frame"), 0);
 }
 
+/* Into the queue that the store loads; the row as the queue has it. */
+static void memory_is_kept_of_job_and_frame(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    CLEANUP(cleanup_json) json_t *shot = spec();
+    CLEANUP(cleanup_json)
+    json_t *found =
+        json_pack("{s:i, s:i, s:[{s:s, s:s, s:i, s:s}]}", "frame_start", 1, "frame_end", 9,
+                  "outputs", "view", "", "head", "/r/a", "digits", 4, "tail", ".png");
+    const struct job_memory memory = {
+        .gpu_peak = (int64_t)20 << 30,
+        .rss_peak = { [DEVICE_CPU] = (int64_t)3 << 30, [DEVICE_GPU] = (int64_t)5 << 30 },
+        .too_small = (int64_t)8 << 30,
+        .enough = (int64_t)24 << 30,
+    };
+    struct change job = {
+        .kind = CHANGE_JOB_PUT,
+        .as.job = { .job = 1, .state = JOB_ACTIVE, .spec = shot, .found = found, .memory = memory }
+    };
+    struct change frame = { .kind = CHANGE_FRAME_PUT,
+                            .as.frame = { .job = 1,
+                                          .frame = 7,
+                                          .ms = -1,
+                                          .bytes = -1,
+                                          .short_bytes = (int64_t)12 << 30,
+                                          .fresh = true } };
+    apply(place->store, &job);
+    apply(place->store, &frame);
+    open_again(place);
+    CLEANUP(queue_destroy) queue_t *queue = queue_new(&(struct queue_config){ .farm = "" });
+    CLEANUP(cleanup_free) char *text = NULL;
+    struct job_view view;
+    struct frame_row row;
+    assert_int_equal(store_load(place->store, queue, &text), 0);
+    assert_int_equal(queue_job(queue, (struct queue_now){ 1, 1 }, 1, &view), QUEUE_OK);
+    assert_memory_equal(&view.row->memory, &memory, sizeof memory);
+    assert_int_equal(queue_frame(queue, 1, 7, &row), QUEUE_OK);
+    assert_int_equal(row.short_bytes, (int64_t)12 << 30);
+    assert_true(row.fresh);
+}
+
 static void a_proof_stays_until_the_frame_is_not_done_any_more(void **state)
 {
     struct place *place = *state;
@@ -475,6 +517,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_farm_id_is_made_once_and_the_file_is_private),
         TEST(every_word_of_a_life_cycle_can_be_written),
+        TEST(memory_is_kept_of_job_and_frame),
         TEST(a_proof_stays_until_the_frame_is_not_done_any_more),
         TEST(events_are_numbered_and_found_by_job_and_frame),
         TEST(answered_requests_are_found_again),

@@ -119,6 +119,7 @@ static void answers_are_what_a_worker_takes(void **state)
     struct queue_answer answer = { .session = 3, .seq = 9, .park_ms = 1000 };
     answer.orders.n = 4;
     answer.orders.drain = DRAIN_SOFT;
+    answer.orders.rest = DRAIN_NOW;
     answer.orders.pause = true;
     answer.orders.stop[answer.orders.stop_count++] = 70;
     answer.settled[answer.settled_count++] =
@@ -138,6 +139,7 @@ static void answers_are_what_a_worker_takes(void **state)
     assert_int_equal(msg_int_or(grant, "frame", 0), -3);
     assert_null(json_object_get(grant, "known"));
     assert_string_equal(msg_str_or(json_object_get(body, "orders"), "drain", ""), "soft");
+    assert_string_equal(msg_str_or(json_object_get(body, "orders"), "rest", ""), "now");
 
     CLEANUP(cleanup_json) json_t *said = parse("[72]");
     assert_true(json_equal(json_object_get(body, "stale"), said));

@@ -333,10 +333,11 @@ static json_t *jobs_of(uint8_t choice)
 
 json_t *peers_change(struct fuzz_bytes *bytes)
 {
-    static const char *const types[] = { "PAUSE", "RESUME",   "CANCEL", "REMOVE",
-                                         "RETRY", "PRIORITY", "ACCEPT", "CLEAR",
-                                         "DRAIN", "STOP",     "RESUME", "RETRY" };
-    uint8_t type = fuzz_byte(bytes) % 12;
+    static const char *const types[] = { "PAUSE",    "RESUME", "CANCEL", "REMOVE", "RETRY",
+                                         "PRIORITY", "ACCEPT", "CLEAR",  "DRAIN",  "STOP",
+                                         "RESUME",   "RETRY",  "REST" };
+    uint8_t first = fuzz_byte(bytes);
+    uint8_t type = first >= 240 ? 12 : first % 12; /* as the seeds have it */
     uint8_t choice = fuzz_byte(bytes);
     uint8_t more = fuzz_byte(bytes);
     json_t *body = msg_new(types[type]);
@@ -357,6 +358,11 @@ json_t *peers_change(struct fuzz_bytes *bytes)
         break;
     case 9:
         msg_set_bool(body, "now", choice & 1);
+        break;
+    case 12:
+        msg_set(body, "workers", json_pack("[s]", choice & 1 ? "host/cpu:0-1" : "host/cpu:2-3"));
+        msg_set_bool(body, "rest", choice & 2);
+        msg_set_bool(body, "now", choice & 4);
         break;
     default:
         msg_set(body, "jobs", jobs_of(choice));

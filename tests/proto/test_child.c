@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -443,6 +444,23 @@ static void a_lock_of_ours_does_not_live_on_in_the_keeper(void **state)
     cleanup_fd(&pair[0]);
 }
 
+static void a_nice_child_is_nicer_than_we_are(void **state)
+{
+    (void)state;
+    char text[64];
+    char ours[64];
+    for (int keeper = 0; keeper <= 1; keeper++) {
+        const struct child_spec spec = {
+            .argv = SHELL("nice"), .output = true, .nice = 3, .keeper = keeper == 1
+        };
+        CLEANUP(child_destroy) child_t *child = spawned(&spec);
+        (void)read_all(child_output(child), text, sizeof text);
+        ends(child, false, 0);
+        assert_true(snprintf(ours, sizeof ours, "%d\n", getpriority(PRIO_PROCESS, 0) + 3) > 0);
+        assert_string_equal(text, ours);
+    }
+}
+
 static void programs_are_looked_up_in_path(void **state)
 {
     (void)state;
@@ -489,6 +507,7 @@ int main(void)
         cmocka_unit_test(the_keeper_ends_everything_when_we_are_killed),
         cmocka_unit_test(the_program_dies_with_a_killed_keeper),
         cmocka_unit_test(a_lock_of_ours_does_not_live_on_in_the_keeper),
+        cmocka_unit_test(a_nice_child_is_nicer_than_we_are),
         cmocka_unit_test(programs_are_looked_up_in_path),
         cmocka_unit_test(an_end_has_words),
     };

@@ -43,6 +43,10 @@ static void a_device_has_one_text(void **state)
     becomes("pci:65:00.0", "pci:0000:65:00.0");
     becomes("pci:65:00.0+66:00.0", "pci:0000:65:00.0+pci:0000:66:00.0");
     becomes("GPU-a+GPU-b", "GPU-a+GPU-b");
+    becomes("gpu+cpu", "gpu+cpu");
+    becomes("gpu:3+0+cpu", "gpu:0+3+cpu");
+    becomes("pci:65:00.0+cpu", "pci:0000:65:00.0+cpu");
+    becomes("MIG-a+cpu", "MIG-a+cpu");
 }
 
 static void refuses(const char *text, const char *words)
@@ -74,6 +78,9 @@ static void what_is_no_device_is_said_why(void **state)
     refuses("gpu:", "GPU numbers");
     refuses("gpu:0-1", "GPU numbers");
     refuses("gpu/2", "is no device");
+    refuses("cpu+cpu", "is no device");
+    refuses("gpu:0+cpu+1", "GPU numbers");
+    refuses("gpu:0+cpu+cpu", "GPU numbers");
     refuses("GPU-", "UUID");
     refuses("GPU-a b", "UUID");
     refuses("pci:", "PCI");

@@ -79,6 +79,7 @@ class Autorender(Child):
                           "--python-exit-code", "9", "-t", "1", *extra, "--python",
                           str(REPO / "python" / "autorender.py"), "--", "--fd", "%FD%"], log)
         self.ready = self.hear()
+        self.opened = None
 
     def inspect(self, file, **options):
         return self.ask(do="inspect", job=job_of(file, **options))
@@ -88,14 +89,14 @@ class Autorender(Child):
         assert answer["event"] == "inspected", answer
         return answer["found"]
 
-    def open(self, file, **options):
-        """Inspects and opens; the job with `found`."""
+    def open(self, file, device=None, **options):
+        """Inspects and opens; the job with `found`. The answer stays in `opened`."""
         job = job_of(file, **options)
         answer = self.ask(do="inspect", job=job)
         assert answer["event"] == "inspected", answer
         job["found"] = answer["found"]
-        answer = self.ask(do="open", job=job)
-        assert answer["event"] == "opened", answer
+        self.opened = self.ask(do="open", job=job, device=device)
+        assert self.opened["event"] == "opened", self.opened
         return job
 
     def render(self, job, frame, folder, stamp=True):

@@ -254,6 +254,32 @@ def pulled_in(scene):
 
 
 @case
+def says_gpu(scene):
+    """The file wants the GPU, in the scene and in the one that the compositor pulls in."""
+    pulled_in(scene)
+    other = bpy.data.scenes["Other"]
+    other.cycles.samples = 2
+    other.cycles.use_denoising = False
+    for one in (scene, other):
+        one.cycles.device = "GPU"
+
+
+@case
+def shading_language(scene):
+    """Cycles with Open Shading Language, in the scene that the compositor pulls in."""
+    says_gpu(scene)
+    bpy.data.scenes["Other"].cycles.shading_system = True
+
+
+@case
+def says_cpu(scene):
+    """The same, but the file wants the CPU."""
+    says_gpu(scene)
+    for one in bpy.data.scenes:
+        one.cycles.device = "CPU"
+
+
+@case
 def two_scenes(scene):
     other = scene.copy()
     other.name, other.use_extra_user = "Other", True

@@ -72,7 +72,11 @@ static void start(struct hand *self)
 {
     int64_t life = self->life + 1;
     bool liar = !world.calm && self->liar;
-    struct hand fresh = { .life = life, .kind = self->kind, .remote = self->remote, .liar = liar };
+    struct hand fresh = { .life = life,
+                          .kind = self->kind,
+                          .memory_bytes = self->memory_bytes,
+                          .remote = self->remote,
+                          .liar = liar };
     memcpy(fresh.name, self->name, sizeof fresh.name);
     fresh.cut_until_ms = self->cut_until_ms;
     *self = fresh;
@@ -91,6 +95,11 @@ void hand_open(size_t wanted, bool inspector)
         struct hand *self = &hands[i];
         *self = (struct hand){ .wake_ms = INT64_MAX };
         self->kind = inspector && i == wanted ? DEVICE_NONE : DEVICE_CPU;
+        if (self->kind == DEVICE_CPU && world_has_cards() && world_chance(700)) {
+            static const int64_t sizes[] = { 0, 8, 8, 24 };
+            self->kind = DEVICE_GPU;
+            self->memory_bytes = sizes[world_below(4)] * HAND_GIB;
+        }
         self->remote = self->kind != DEVICE_NONE && world_chance(400);
         self->liar = world_chance(world.faults.lie > 0 ? 400 : 0);
         (void)snprintf(self->name, sizeof self->name, self->kind == DEVICE_NONE ? "h/none" : "h/%d",
@@ -180,6 +189,9 @@ static json_t *ready_body(const struct hand *self)
                       : json_pack("[s, s, s]", "render", "inspect", "sweep"));
     msg_set(body, "blenders",
             json_pack("[{s:s, s:s, s:b}]", "version", "3.4.1", "path", "/b", "denoiser", 1));
+    if (self->memory_bytes > 0) {
+        msg_set_int(body, "memory_bytes", self->memory_bytes);
+    }
     put_state(self, body);
     return body;
 }
@@ -216,6 +228,23 @@ static void lie(struct hand *self, json_t *body)
     }
 }
 
+/* Where there are cards, workers tell what their machine has left, and are too hot at times. */
+static void put_gauges(const struct hand *self, json_t *body)
+{
+    if (self->kind != DEVICE_GPU || world_chance(300)) {
+        return;
+    }
+    int64_t rss = world.calm ? 0 : world_below(24) * HAND_GIB;
+    /* At last there is next to nothing: one at a time must still come through. */
+    int64_t available = world.calm ? HAND_GIB / 2 : world_below(64) * HAND_GIB;
+    msg_set(body, "telemetry",
+            json_pack("{s:I, s:I}", "blender_rss_bytes", (json_int_t)rss, "host_available_bytes",
+                      (json_int_t)available));
+    if (!world.calm && world_chance(100)) {
+        msg_set(body, "rest", json_pack("{s:s, s:s}", "code", "too-hot", "text", "91 C"));
+    }
+}
+
 static json_t *sync_body(struct hand *self)
 {
     json_t *body = msg_new("SYNC");
@@ -232,6 +261,7 @@ static json_t *sync_body(struct hand *self)
         self->left = true;
     }
     put_state(self, body);
+    put_gauges(self, body);
     if (self->liar && !world.calm && world_chance(world.faults.lie)) {
         lie(self, body);
     }

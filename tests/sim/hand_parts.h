@@ -33,10 +33,13 @@ struct report {
     json_t *body;
 };
 
+#define HAND_GIB ((int64_t)1 << 30)
+
 struct hand {
     char id[ID_SIZE];
     char name[NAME_SIZE];
     enum device_kind kind;
+    int64_t memory_bytes; /* of its card; 0: it does not say */
     bool remote;
     bool alive;
     bool liar;

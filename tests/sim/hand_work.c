@@ -65,6 +65,9 @@ static void fail(struct hand *self, const struct held *held, const char *code, b
     msg_set_str(body, "code", code);
     msg_set_str(body, "text", "as the simulation wants it");
     msg_set_bool(body, "fatal", fatal);
+    if (self->memory_bytes > 0 && world_chance(200)) {
+        msg_set_int(body, "gpu_had_bytes", world_below(20) * HAND_GIB);
+    }
     if (held->kind == CLAIM_RENDER) {
         picture_give_up(held->file, held->frame, held->claim);
     }
@@ -87,7 +90,9 @@ static bool ends_badly(struct hand *self, const struct held *held)
     if (world.calm || !world_chance(world.faults.err)) {
         return false;
     }
-    if (world_chance(200)) {
+    if (self->kind == DEVICE_GPU && world_chance(500)) {
+        fail(self, held, "out-of-gpu-memory", false);
+    } else if (world_chance(200)) {
         work_give_back(self, held);
     } else if (world_chance(40)) {
         fail(self, held, fatal[world_below(3)], world_chance(500));
@@ -140,6 +145,10 @@ static void end_frame(struct hand *self, const struct held *held)
     msg_set_int(body, "ms", world_below(1000));
     msg_set(body, "files", work_files(held));
     msg_set_str(body, "digest", "d");
+    if (self->kind == DEVICE_GPU && world_chance(300)) {
+        msg_set_int(body, "gpu_peak_bytes", (1 + world_below(24)) * HAND_GIB);
+        msg_set_int(body, "rss_peak_bytes", (1 + world_below(24)) * HAND_GIB);
+    }
     end_with(self, held, body);
 }
 

@@ -353,6 +353,7 @@ static bool same_job_row(const struct ledger_job *kept, const struct job_row *ro
            kept->row.bound_blender == row->bound_blender &&
            kept->row.bound_kind == row->bound_kind &&
            kept->row.warnings_accepted == row->warnings_accepted &&
+           memcmp(&kept->row.memory, &row->memory, sizeof row->memory) == 0 &&
            same_text(kept->worker, row->worker) && same_text(kept->worker_id, row->worker_id) &&
            same_json(kept->row.spec, row->spec) && same_json(kept->row.found, row->found) &&
            same_json(kept->row.questions, row->questions) &&
@@ -366,7 +367,8 @@ static bool same_frame_row(const struct ledger_frame *kept, const struct frame_r
            kept->row.attempts == row->attempts && kept->row.losses == row->losses &&
            kept->row.started_at == row->started_at && kept->row.finished_at == row->finished_at &&
            kept->row.ms == row->ms && kept->row.bytes == row->bytes &&
-           kept->row.sighted == row->sighted && same_text(kept->worker, row->worker) &&
+           kept->row.sighted == row->sighted && kept->row.fresh == row->fresh &&
+           kept->row.short_bytes == row->short_bytes && same_text(kept->worker, row->worker) &&
            same_text(kept->worker_id, row->worker_id) && same_json(kept->row.error, row->error) &&
            same_json(kept->row.tried, row->tried);
 }

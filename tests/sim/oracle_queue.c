@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "broker/queue/state.h"
 #include "tests/sim/broker.h"
@@ -20,7 +21,9 @@ static void check_row(const struct job *job, const struct frame *frame, int64_t 
         kept->row.claim != frame->claim ||
         kept->row.outcome != (enum claim_outcome)frame->outcome ||
         kept->row.attempts != frame->attempts || kept->row.losses != frame->losses ||
-        kept->row.again != frame->again) {
+        kept->row.again != frame->again ||
+        kept->row.short_bytes != (frame->more ? frame->more->short_bytes : 0) ||
+        kept->row.fresh != (frame->more && frame->more->fresh)) {
         world_fail("job %" PRId64 " frame %d: the ledger has %s, the queue %s", job->row.job,
                    (int)frame->number, kept ? frame_state_name(kept->row.state) : "no row",
                    frame_state_name((enum frame_state)frame->state));
@@ -44,7 +47,8 @@ static int64_t check_job_rows(const struct job *job)
     if (!kept || kept->row.state != job->row.state || kept->row.claim != job->row.claim ||
         kept->row.claim_outcome != job->row.claim_outcome ||
         kept->row.stopped != job->row.stopped || kept->row.attempts != job->row.attempts ||
-        kept->row.removing != job->row.removing) {
+        kept->row.removing != job->row.removing ||
+        memcmp(&kept->row.memory, &job->row.memory, sizeof job->row.memory) != 0) {
         world_fail("job %" PRId64 ": the ledger has %s, the queue %s", job->row.job,
                    kept ? job_state_name(kept->row.state) : "no row",
                    job_state_name(job->row.state));

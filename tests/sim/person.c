@@ -103,6 +103,9 @@ static json_t *new_options(void)
         int first = 1 + (int)world_below(4);
         msg_set(options, "frames", json_pack("[i, i, i]", first, first + (int)world_below(6), 1));
     }
+    if (world_has_cards() && world_chance(300)) {
+        msg_set_bool(options, "allow_cpu", true);
+    }
     return options;
 }
 

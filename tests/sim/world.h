@@ -56,6 +56,9 @@ struct world {
 extern struct world world;
 
 /* A fresh world; what was in the old one is dropped with drop(load) of each event. */
+/* Are there GPUs in this history? In one of four, by the seed alone: the others stay as they were.
+ */
+bool world_has_cards(void);
 void world_open(uint64_t seed, bool traced);
 void world_close(void);
 

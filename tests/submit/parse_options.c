@@ -8,7 +8,7 @@
 
 #include "proto/alloc.h"
 
-enum { WORDS_MAX = 30 };
+enum { WORDS_MAX = 40 };
 
 static struct options parse(const struct argp *argp, const char *const *words)
 {

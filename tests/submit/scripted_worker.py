@@ -4,7 +4,7 @@ Words in the name of the .blend say what happens: `held` asks about pictures, `n
 inspection, `warn` has a warning, `movie` a movie path, `bad2` fails at frame 2, `slow` waits
 before each frame until a file `go` lies beside the .blend, `full` has a full disk, `picky` fails
 at once on the device cpu:0. Words in the file DBLEND_HOME/script:
-`die` ends a worker with 1 at its start, `busy` with 4, `one` an inspector with 4. While DBLEND_HOME/hold is there no sweep
+`die` ends a worker with 1 at its start, `busy` with 4, `gone` with 5, `one` an inspector with 4. While DBLEND_HOME/hold is there no sweep
 comes to its end; `held` beside it says that one was begun.
 """
 
@@ -66,6 +66,7 @@ class Worker:
         self.leaving = self.left = False
         self.dry = False  # nothing more of this job
         self.stop = 0  # 1 soft, 2 now
+        self.resting = ""
         self.signals = 0
         self.sent = 0.0
         self.context = zmq.Context()
@@ -113,11 +114,13 @@ class Worker:
         self.send(body)
 
     def want(self):
-        return 0 if self.stop else max(0, (1 if self.inspector else 2) - len(self.holding))
+        return 0 if self.stop or self.resting else max(0, (1 if self.inspector else 2) - len(self.holding))
 
     def state(self):
         if self.stop:
             return "draining"
+        if self.resting and not self.holding:
+            return "resting"
         return "rendering" if self.holding else "idle"
 
     def take(self, answer):
@@ -153,6 +156,10 @@ class Worker:
         self.seen = orders["n"]
         if orders.get("drain"):
             self.stop = max(self.stop, 2 if orders["drain"] == "now" else 1)
+        self.resting = orders.get("rest", "")
+        if self.resting == "now":
+            for claim in list(self.holding):
+                self.end(claim, "returned")
         for claim in orders.get("stop", []):
             if claim in self.holding:
                 self.end(claim, "returned")
@@ -309,7 +316,10 @@ def main():
     parser.add_argument("--list", nargs="+")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--owner-fd", type=int, default=-1)
+    parser.add_argument("--max-temperature")
     words = parser.parse_args()
+    if words.list and words.list[0] == "cards":
+        return 0  # there are none
     if words.list:
         devices = words.list[0] == "devices"
         return list_devices(words.list[1] if len(words.list) > 1 else None) if devices \
@@ -322,7 +332,10 @@ def main():
     if words.device != "none" and "busy" in script:
         print("2026-01-01T00:00:00.000Z dblend-worker error pid 7 has it", file=sys.stderr)
         return 4
-    if words.device == "none" and "one" in script:
+    if words.device != "none" and "gone" in script:
+        print("2026-01-01T00:00:00.000Z dblend-worker error GPU is lost", file=sys.stderr)
+        return 5
+    if words.device == "none" and "one" in script.split():
         return 4
     return Worker(words.device, words.owner_fd).run()
 

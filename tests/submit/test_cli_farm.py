@@ -154,12 +154,16 @@ def test_worker_that_cannot_start_is_told_and_tried_again(home):
     until(lambda: home.json("workers"), why="no worker comes")
 
 
-def test_device_that_is_held_is_told_once_and_waited_for(home):
+@pytest.mark.parametrize("script, words", [
+    ("busy", "pid 7 has it; tried again until it is free"),
+    ("gone", "GPU is lost; tried again until it works"),
+])
+def test_device_that_is_held_or_gone_is_told_once_and_waited_for(home, script, words):
     (home.home / "run").mkdir(parents=True, mode=0o700)
-    (home.home / "script").write_text("busy")
+    (home.home / "script").write_text(script)
     home.blend()
     render = home.start("render", "--devices", "cpu:0", "plain.blend")
-    render.says("pid 7 has it")
+    render.says(words)
     (home.home / "script").unlink()
     assert render.end() == 0
-    assert render.stderr().count("pid 7 has it") == 1
+    assert render.stderr().count("tried again") == 1

@@ -125,7 +125,8 @@ def test_show_log_and_workers_have_their_lines(home):
     workers = home.json("workers")
     assert len(workers) == 2
     assert list(workers[0]) == ["type", "worker", "device", "host", "pid", "state", "job",
-                                "frames", "blender", "done", "error", "rests_until"]
+                                "frames", "blender", "done", "error", "rests_until",
+                                "telemetry"]
     assert sum(worker["done"] for worker in workers) == 6
     assert "plain" in home.ok("list") and "cpu:0" in home.ok("workers")
     assert "frame 2" in home.ok("log", job)

@@ -116,7 +116,7 @@ def test_zsh_completes_commands_options_and_what_the_farm_has(home):
     home.blend("shot 1")
     number_of(home, "shot 1.blend", "-f", "1")
     (home.work / "notes.txt").touch()
-    offered = {"dblend re": "remove render resume retry", "dblend help re": "remove render resume retry",
+    offered = {"dblend re": "remove render rest resume retry", "dblend help re": "remove render rest resume retry",
                "dblend stop --": "--json --now", "dblend add --unbaked ": "allow order refuse",
                "dblend render ": "shot\\ 1.blend", "dblend show ": "1 shot\\ 1.blend",
                "dblend show -": "--frames --json -f",

@@ -9,13 +9,14 @@ import pytest
 from clitools import DEADLINE_S, PATIENCE, ROOT, Terminal
 
 COMMANDS = ["render", "farm", "add", "remove", "list", "show", "watch", "wait", "log", "workers",
-            "pause", "resume", "cancel", "retry", "verify", "priority", "accept", "clear", "drain",
-            "stop", "blender"]
+            "devices", "pause", "resume", "cancel", "retry", "verify", "priority", "accept", "clear", "drain",
+            "rest", "wake", "stop", "blender"]
 OPTIONS = ["--frames", "--output", "--render-folder", "--scene", "--engine", "--samples",
            "--percentage", "--format", "--no-denoise", "--priority", "--overwrite",
            "--trust-scripts", "--order", "--attempts", "--placeholder-timeout", "--keep",
            "--stall", "--max-frame-time",
-           "--min-frame-time", "--strict", "--allow-missing", "--no-scripts", "--unbaked", "--mix", "--name"]
+           "--min-frame-time", "--strict", "--allow-missing", "--no-scripts", "--unbaked", "--mix",
+           "--device-type", "--allow-cpu", "--name"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -55,7 +56,7 @@ def test_bash_completes_commands_and_options():
         echo "${{COMPREPLY[@]}}"
     """
     out = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=True).stdout
-    assert out.splitlines() == ["render remove resume retry", "--now", "order refuse allow"]
+    assert out.splitlines() == ["render remove resume retry rest", "--now", "order refuse allow"]
 
 
 @pytest.mark.parametrize("line, offered", [
@@ -80,7 +81,7 @@ def test_bash_completes_worker_names_past_their_colon(line, offered):
     ["priority", "1"], ["priority", "1", "high"], ["cancel"], ["drain"], ["log", "--frame", "1"],
     ["accept", "1", "--samples", "4"], ["wait", "1", "--timeout", "soon"], ["add"], ["render"],
     ["add", "--from", "/no/such/list"], ["farm", "x.blend"], ["add", "--from", "/dev/zero"],
-    ["add", "-n", "", "x.blend"], ["add", "-S", "s" * 4097, "x.blend"], ["drain", ""],
+    ["add", "-n", "", "x.blend"], ["add", "-S", "s" * 4097, "x.blend"], ["drain", ""], ["rest"], ["wake"], ["rest", ""], ["wake", "--now", "x"],
     ["add", "-n", "\udcff", "x.blend"], ["add", "-o", "/x/\udcff", "x.blend"],
     ["add", "-o", "o" * 4090, "x.blend"], ["drain", "d" * 4097], ["farm", "--devices", ""],
     ["priority", "1", "9" * 5000],

@@ -41,7 +41,7 @@ static void what_is_not_documented_is_left_out(void **state)
                 "{\"type\":\"worker\",\"worker\":\"h/cpu\",\"device\":null,\"host\":null,"
                 "\"pid\":null,\"state\":null,\"job\":7,\"frames\":null,\"blender\":null,"
                 "\"done\":null,\"error\":{\"code\":\"c\",\"text\":\"t\",\"hint\":\"h\"},"
-                "\"rests_until\":null}");
+                "\"rests_until\":null,\"telemetry\":null}");
     assert_line(objects_frame(wire),
                 "{\"type\":\"frame\",\"job\":7,\"frame\":null,\"state\":null,\"attempts\":null,"
                 "\"worker\":\"h/cpu\",\"ms\":null,\"files\":[],\"error\":{\"code\":\"c\","

@@ -35,18 +35,19 @@ static void every_option_has_its_key(void **state)
 {
     (void)state;
     CLEANUP(cleanup_json)
-    json_t *map = parse_options(
-        WORDS("-f", "3,1-2,end", "-o", "/x/f-####", "-E", "cycles", "--samples", "16",
-              "--percentage", "25", "--format", "png", "-p", "0", "--overwrite", "--trust-scripts",
-              "--order", "every:4", "--attempts", "2", "--placeholder-timeout", "60", "--strict",
-              "--allow-missing", "--unbaked", "allow", "--mix", "--again"));
+    json_t *map = parse_options(WORDS(
+        "-f", "3,1-2,end", "-o", "/x/f-####", "-E", "cycles", "--samples", "16", "--percentage",
+        "25", "--format", "png", "-p", "0", "--overwrite", "--trust-scripts", "--order", "every:4",
+        "--attempts", "2", "--placeholder-timeout", "60", "--strict", "--allow-missing",
+        "--unbaked", "allow", "--mix", "--again", "--device-type", "optix,cuda", "--allow-cpu"));
     assert_json(map,
                 "{\"frames\": [1, 3, 1], \"frame_words\": [\"end\"], \"output\": \"/x/f-####\","
                 " \"engine\": \"CYCLES\", \"samples\": 16, \"percentage\": 25,"
                 " \"format\": \"PNG\", \"priority\": 0, \"overwrite\": true,"
                 " \"trust_scripts\": true, \"order\": \"every:4\", \"attempts\": 2,"
                 " \"placeholder_timeout_s\": 60, \"strict\": true, \"allow_missing\": true,"
-                " \"unbaked\": \"allow\", \"mix\": true, \"again\": true}");
+                " \"unbaked\": \"allow\", \"mix\": true, \"again\": true,"
+                " \"device_type\": \"optix,cuda\", \"allow_cpu\": true}");
     struct message_fault fault = { "" };
     assert_int_equal(message_check_options(map, &fault), MESSAGE_OK);
 }
@@ -110,6 +111,7 @@ static void wrong_values_are_usage_errors(void **state)
         { "--order", "every:0" },
         { "--attempts", "0" },
         { "--unbaked", "maybe" },
+        { "--device-type", "vulkan" },
         { "-o", "" },
         { "--placeholder-timeout", "0" },
         { "--stall", "0" },

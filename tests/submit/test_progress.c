@@ -100,12 +100,13 @@ static void workers_show_blenders_phase(void **state)
 {
     (void)state;
     CLEANUP(cleanup_json)
-    json_t *worker = json_pack("{s:s, s:s, s:[i, i], s:s}", "worker", "ws1/cpu:0-3", "state",
-                               "rendering", "frames", 12, 13, "phase", "sample 128/512");
+    json_t *worker = json_pack("{s:s, s:s, s:[i, i], s:s, s:{s:i}}", "worker", "ws1/cpu:0-3",
+                               "state", "rendering", "frames", 12, 13, "phase", "sample 128/512",
+                               "telemetry", "gpu_temperature_c", 71);
     CLEANUP(cleanup_free) char *line = progress_worker_line(worker);
     assert_non_null(strstr(line, "ws1/cpu:0-3"));
     assert_non_null(strstr(line, "frame 12"));
-    assert_non_null(strstr(line, "sample 128/512"));
+    assert_non_null(strstr(line, "71 C  sample 128/512"));
 }
 
 static json_t *movie_detail(const char *frames)

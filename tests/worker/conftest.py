@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from described_cycles import machine_env  # noqa: E402
 from scripted_broker import Broker  # noqa: E402
 from workertools import BIN, HERE, STAND_IN, describe, make_found  # noqa: E402
 
@@ -149,8 +150,22 @@ def start_stand_in(start, faults):
 
     def run(*arguments, **env):
         arguments = arguments if "--device" in arguments else ("--device", "cpu:0", *arguments)
-        return start("--blender", str(STAND_IN), *arguments,
+        renderer = () if "--bpy" in arguments else ("--blender", str(STAND_IN))
+        return start(*renderer, *arguments,
                      **{"STAND_IN": str(faults.path), **env})
+
+    return run
+
+
+@pytest.fixture
+def on_machine(start_stand_in, home):
+    """on_machine("mig", "--device", "gpu:0") is a worker on a machine of tests/fake-gpu."""
+    folders = []
+
+    def run(name, *arguments, **env):
+        folders.append(home / f"machine-{len(folders)}")
+        machine = machine_env(name, folders[-1])
+        return start_stand_in(*arguments, **{**machine, **env})
 
     return run
 

@@ -11,12 +11,16 @@ removed when it strikes, so that it strikes once.
     junk-N      answers frame N with what is no JSON
     empty-N     says that frame N is rendered and writes nothing
     error-N     answers frame N with an error
+    gpu-memory-N  says in frame N that its card has no memory left
     slow-N      waits in frame N until the file go-N is there
     endless     prints without end while a frame renders
     no-start    ends before it is ready
     mute        never says that it is ready
     crash-open  ends by a signal while it opens
     deaf        ignores TERM
+    used        (stays) what it says that Cycles uses, as JSON
+
+On a described machine (tests/fake-gpu) it chooses among that machine's cards as autorender does.
 
 Each start appends a line to the file `starts`, each command one to `commands`, each TERM one to
 `terms`.
@@ -33,6 +37,9 @@ import time
 import zlib
 
 FOLDER = pathlib.Path(os.environ.get("STAND_IN", "/nonexistent"))
+SHOWN = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "ROCR_VISIBLE_DEVICES",
+         "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "ONEAPI_DEVICE_SELECTOR", "DRI_PRIME",
+         "LIBGL_ALWAYS_SOFTWARE")
 VERSION = os.environ.get("STAND_IN_VERSION", "3.4.1")
 
 
@@ -57,6 +64,22 @@ def wait_for(name):
 def told_to_go(*_):
     note("terms", str(os.getpid()))
     os._exit(0)
+
+
+def used_of(wanted):
+    """What Cycles uses: what is wanted, or what the file `used` says."""
+    if (FOLDER / "used").exists():
+        return json.loads((FOLDER / "used").read_text())
+    if "DBLEND_FAKE_GPU" in os.environ:
+        import described_cycles
+        return described_cycles.choose(wanted)
+    gpu = wanted["kind"] == "gpu"
+    kind = wanted["types"][0] if gpu else "NONE"
+    used = [{"id": f"{kind}_Card_{place[:10]}", "name": "Card", "type": kind, "pci": place[:10]}
+            for place in wanted["pci"]]
+    if not gpu or wanted["cpu"]:
+        used.append({"id": "CPU", "name": "a CPU", "type": "CPU", "pci": ""})
+    return {"cycles": True, "type": kind, "used": used, "warnings": []}
 
 
 def png(width, height):
@@ -102,6 +125,10 @@ class StandIn:
             self.say(event="error", id=command["id"], code="no-camera", text="no camera",
                      hint="add one", fatal=True)
             return
+        if strikes(f"gpu-memory-{frame}"):
+            self.say(event="error", id=command["id"], code="script-error",
+                     text="System is out of GPU memory", hint="", fatal=False)
+            return
         if strikes(f"slow-{frame}"):
             note("slow", str(frame))
             wait_for(f"go-{frame}")
@@ -116,14 +143,24 @@ class StandIn:
                     out.write(png(found["width"], found["height"]))
         self.say(event="rendered", id=command["id"], ms=7)
 
+    def opened(self, command):
+        scripts = bool(self.job["options"].get("trust_scripts"))
+        try:
+            used = used_of(command["device"])
+        except Exception as error:  # autorender's JobError
+            note("refused", error.text)
+            self.say(id=command["id"], **error.as_event())
+            return
+        note("used-devices", json.dumps(used))
+        self.say(event="opened", id=command["id"], ms=1, device=used, scripts=scripts)
+
     def handle(self, command):
         note("commands", json.dumps(command))
         if command["do"] == "open":
             if strikes("crash-open"):
                 self.die()
             self.job = command["job"]
-            self.say(event="opened", id=command["id"], ms=1,
-                     scripts=bool(self.job["options"].get("trust_scripts")))
+            self.opened(command)
         elif command["do"] == "inspect":
             if strikes("crash-open"):
                 self.die()
@@ -148,13 +185,17 @@ class StandIn:
 
 
 def main():
-    if "--python-expr" in sys.argv:
+    if "--python-expr" in sys.argv or "-c" in sys.argv:
         print("DBLEND-PROBE " + json.dumps({"version": VERSION, "denoiser": False}), flush=True)
         return
     note("starts", json.dumps({"pid": os.getpid(), "argv": sys.argv[1:],
                                "tmpdir": os.environ.get("TMPDIR", ""),
+                               "threads": os.environ.get("DBLEND_THREADS", ""),
                                "omp": os.environ.get("OMP_NUM_THREADS", ""),
-                               "cpus": sorted(os.sched_getaffinity(0))}))
+                               "cpus": sorted(os.sched_getaffinity(0)),
+                               "nice": os.getpriority(os.PRIO_PROCESS, 0),
+                               "env": {name: os.environ[name] for name in SHOWN
+                                       if name in os.environ}}))
     if strikes("no-start"):
         print("stand-in: not today", flush=True)
         sys.exit(3)

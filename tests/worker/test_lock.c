@@ -120,6 +120,34 @@ static void a_long_list_of_cores_has_a_file_too(void **state)
     device_clear(&device);
 }
 
+static void a_group_and_a_card_of_it_exclude_each_other(void **state)
+{
+    char text[256];
+    char ids[][24] = { "pci:0000:17:00.0", "pci:0000:31:00.0", "pci:0000:b1:00.0" };
+    struct card cards[3] = { { .id = ids[0] }, { .id = ids[1] }, { .id = ids[2] } };
+    struct device group = make_device("pci:0000:17:00.0+pci:0000:31:00.0", "0-3");
+    struct device second = make_device("pci:0000:31:00.0+cpu", "2-3");
+    struct device third = make_device("pci:0000:b1:00.0", "4-5");
+    group.kind = second.kind = third.kind = DEVICE_GPU;
+    group.card_count = 2;
+    second.card_count = third.card_count = 1;
+    group.cards[0] = &cards[0];
+    group.cards[1] = second.cards[0] = &cards[1];
+    third.cards[0] = &cards[2];
+    lock_t *lock = take(*state, &group);
+    assert_int_equal(in_a_child(*state, &second, text), LOCK_HELD);
+    assert_non_null(strstr(text, "device pci:0000:31:00.0 is held by worker host/mine"));
+    assert_int_equal(in_a_child(*state, &third, text), 0);
+    lock_release(&lock);
+    lock = take(*state, &second);
+    assert_int_equal(in_a_child(*state, &group, text), LOCK_HELD);
+    lock_release(&lock);
+    assert_int_equal(in_a_child(*state, &group, text), 0);
+    device_clear(&group);
+    device_clear(&second);
+    device_clear(&third);
+}
+
 #define FOLDER(test) cmocka_unit_test_setup_teardown(test, temp_folder_make, temp_folder_remove)
 
 int main(void)
@@ -128,6 +156,7 @@ int main(void)
         FOLDER(a_held_device_is_refused_with_its_holder),
         FOLDER(overlapping_cores_are_told),
         FOLDER(a_dead_holder_holds_nothing),
+        FOLDER(a_group_and_a_card_of_it_exclude_each_other),
         FOLDER(a_long_list_of_cores_has_a_file_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,9 @@
 struct talk {
     session_t *session;
     reports_t *reports;
-    json_t *kinds, *blenders;
-    json_t *sent; /* the last message */
+    json_t *kinds, *blenders, *types;
+    const char *rests; /* why, or NULL */
+    json_t *sent;      /* the last message */
     int sends, renewals;
     size_t logs;
     int want;
@@ -35,6 +36,8 @@ static void describe(void *ctx, bool ready, struct session_now *out)
     out->want = talk->want;
     out->leave = talk->leave;
     out->state = "idle";
+    out->telemetry = json_pack("{s:i}", "gpu_temperature_c", 91);
+    out->rest = talk->rests ? json_pack("{s:s}", "code", talk->rests) : NULL;
 }
 
 static void send_message(void *ctx, const json_t *body, const struct reports_log *logs,
@@ -105,6 +108,7 @@ static int begin(void **state)
                                          on_answered, on_left,  on_refused };
     talk->kinds = json_pack("[s]", "render");
     talk->blenders = json_array();
+    talk->types = json_pack("[s]", "OPTIX");
     talk->reports = reports_new();
     const struct session_self me = { "0123456789abcdef0123456789abcdef",
                                      "h/cpu:0",
@@ -113,7 +117,11 @@ static int begin(void **state)
                                      "cpu",
                                      77,
                                      talk->kinds,
-                                     talk->blenders };
+                                     talk->blenders,
+                                     (int64_t)24 << 30,
+                                     talk->types,
+                                     "GPU 2 (A5000)",
+                                     true };
     talk->session = session_new(&me, &calls, talk->reports, 4711, 0);
     *state = talk;
     return 0;
@@ -126,6 +134,7 @@ static int end(void **state)
     reports_destroy(&talk->reports);
     json_decref(talk->kinds);
     json_decref(talk->blenders);
+    json_decref(talk->types);
     json_decref(talk->sent);
     free(talk);
     return 0;
@@ -163,12 +172,37 @@ static void answer_type(struct talk *talk, int64_t now_ms, const char *type)
     json_decref(body);
 }
 
+static const char *sent_text(const struct talk *talk, const char *key)
+{
+    return json_string_value(json_object_get(talk->sent, key));
+}
+
 /* READY and its answer. */
 static void get_ready(struct talk *talk)
 {
     (void)session_tick(talk->session, 0);
     answer(talk, 1, "{}");
     (void)session_tick(talk->session, 1);
+}
+
+static void it_says_what_its_card_is_and_does(void **state)
+{
+    struct talk *talk = *state;
+    (void)session_tick(talk->session, 0);
+    assert_int_equal(sent_int(talk, "memory_bytes"), (int64_t)24 << 30);
+    assert_string_equal(sent_text(talk, "device_name"), "GPU 2 (A5000)");
+    assert_true(json_is_true(json_object_get(talk->sent, "draws_shared")));
+    assert_true(json_equal(json_object_get(talk->sent, "device_types"), talk->types));
+    answer(talk, 1, "{}");
+    (void)session_tick(talk->session, 1);
+    const json_t *telemetry = json_object_get(talk->sent, "telemetry");
+    assert_int_equal(json_integer_value(json_object_get(telemetry, "gpu_temperature_c")), 91);
+    assert_null(json_object_get(talk->sent, "rest"));
+    talk->rests = "too-hot";
+    session_touch(talk->session);
+    (void)session_tick(talk->session, 2);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(talk->sent, "rest"), "code")), "too-hot");
 }
 
 static void add_report(struct talk *talk, int64_t claim, const char *what)
@@ -331,10 +365,11 @@ static void grants_and_orders_reach_the_owner(void **state)
     get_ready(talk);
     answer(talk, 20,
            "{\"job\": {\"job\": 4}, \"grants\": [{\"claim\": 8}], \"orders\": {\"n\": 6, \"pause\":"
-           " true, \"drain\": \"now\", \"return\": true, \"stop\": [1]}}");
+           " true, \"drain\": \"now\", \"rest\": \"soft\", \"return\": true, \"stop\": [1]}}");
     assert_int_equal(talk->jobs, 1);
     assert_int_equal(talk->granted, 8);
     assert_true(talk->orders.pause && talk->orders.give_back && talk->orders.drain);
+    assert_true(talk->orders.rest && !talk->orders.rest_now);
     assert_true(talk->orders.now);
     assert_int_equal(talk->answered_want, 2);
     assert_int_equal(talk->answered_grants, 1);
@@ -369,6 +404,7 @@ static void a_refusal_ends_the_talk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TALK(it_says_what_its_card_is_and_does),
         TALK(ready_comes_first_then_sync),
         TALK(nothing_is_sent_while_the_answer_is_parked),
         TALK(news_supersede_a_parked_message),

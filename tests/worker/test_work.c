@@ -25,6 +25,95 @@ static void a_frame_goes_its_whole_way(void **state)
     assert_string_equal(bench->asks_text, "look 1; take 1; prove 1; ");
 }
 
+/* What its last report says; borrowed until the next call. */
+static const json_t *last_report(const struct bench *bench)
+{
+    static json_t *message;
+    struct reports_log logs[REPORTS_LOGS_A_MESSAGE];
+    size_t log_count = 0;
+    json_decref(message);
+    message = reports_message(bench->reports, logs, &log_count);
+    return json_array_get(message, json_array_size(message) - 1);
+}
+
+static int64_t number(const json_t *report, const char *key)
+{
+    return json_integer_value(json_object_get(report, key));
+}
+
+static void what_a_frame_took_is_reported(void **state)
+{
+    struct bench *bench = *state;
+    bench->peaks = (struct work_peaks){ .gpu_bytes = 7000, .rss_bytes = 500 };
+    bench_render_first(bench, 1, 7);
+    bench_blender_says(bench, "rendered");
+    bench->peaks = (struct work_peaks){ 0 };
+    bench_prover_says(bench, "done");
+    assert_int_equal(number(last_report(bench), "gpu_peak_bytes"), 7000);
+    assert_int_equal(number(last_report(bench), "rss_peak_bytes"), 500);
+    bench_render_next(bench, 2, 8);
+    bench_blender_says(bench, "rendered");
+    bench_prover_says(bench, "done");
+    assert_null(json_object_get(last_report(bench), "gpu_peak_bytes"));
+    assert_null(json_object_get(last_report(bench), "rss_peak_bytes"));
+}
+
+static void who_holds_the_cards_memory_is_named(void **state)
+{
+    struct bench *bench = *state;
+    bench->held_by = "firefox (7) holds 1.5 GiB";
+    bench->had_bytes = 1234;
+    bench->error_code = "script-error";
+    bench->error_text = "System is out of GPU memory";
+    bench_render_first(bench, 1, 7);
+    bench_blender_says(bench, "error");
+    bench_prover_says(bench, "gone");
+    assert_string_equal(bench_text_of(last_report(bench), "code"), "out-of-gpu-memory");
+    assert_string_equal(bench_text_of(last_report(bench), "held_by"), bench->held_by);
+    assert_int_equal(number(last_report(bench), "gpu_had_bytes"), 1234);
+    bench->error_text = "KeyError: 7";
+    bench_grant(bench, 2, 8);
+    bench_prover_says(bench, "render");
+    bench->blender = BLENDER_IDLE; /* a new one */
+    bench_open_file(bench);
+    bench_prover_says(bench, "mine");
+    bench_blender_says(bench, "error");
+    bench_prover_says(bench, "gone");
+    assert_null(json_object_get(last_report(bench), "held_by"));
+}
+
+/* A Blender of its own, without persistent data; the next frame has them again. */
+static void a_frame_that_ran_out_of_memory_gets_a_fresh_blender(void **state)
+{
+    struct bench *bench = *state;
+    bench_render_first(bench, 1, 1);
+    assert_null(json_object_get(bench->command, "fresh"));
+    bench_blender_says(bench, "rendered");
+    bench_prover_says(bench, "done");
+    bench_grant_fresh(bench, 2, 2);
+    bench_prover_says(bench, "render");
+    assert_int_equal(bench->restarts, 1);
+    bench->blender = BLENDER_IDLE;
+    bench_source_says(bench, SOURCE_OK);
+    assert_string_equal(bench_text_of(bench->command, "do"), "open");
+    assert_true(json_is_true(json_object_get(bench->command, "fresh")));
+    bench_blender_says(bench, "opened");
+    bench_source_says(bench, SOURCE_OK);
+    bench_prover_says(bench, "mine");
+    bench_blender_says(bench, "rendered");
+    bench_prover_says(bench, "done");
+    bench_grant(bench, 3, 3);
+    bench_prover_says(bench, "render");
+    bench_open_file(bench);
+    assert_int_equal(bench->restarts, 1);
+    bench_prover_says(bench, "mine");
+    bench_blender_says(bench, "rendered");
+    bench_prover_says(bench, "done");
+    bench_grant_fresh(bench, 4, 4); /* each has its own */
+    bench_prover_says(bench, "render");
+    assert_int_equal(bench->restarts, 2);
+}
+
 static void the_next_is_looked_at_while_one_renders(void **state)
 {
     struct bench *bench = *state;
@@ -278,6 +367,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH(a_frame_goes_its_whole_way),
+        BENCH(what_a_frame_took_is_reported),
+        BENCH(who_holds_the_cards_memory_is_named),
+        BENCH(a_frame_that_ran_out_of_memory_gets_a_fresh_blender),
         BENCH(the_next_is_looked_at_while_one_renders),
         BENCH(with_two_in_proof_blender_waits),
         BENCH(kept_and_taken_open_no_file),

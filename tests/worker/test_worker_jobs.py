@@ -245,7 +245,7 @@ def test_overlapping_cores_are_a_warning(broker, start_stand_in):
 
 @pytest.mark.parametrize("arguments, status, text", [
     (("--device", "cpu/2"), 2, "cpu/2"),
-    (("--device", "gpu"), 2, "no GPU support in this version"),
+    (("--device", "gpu:77"), 5, "GPU"),
     (("--device", "cpu:4000"), 2, "cpu:4000"),
     (("--blender", "/nonexistent/blender"), 1, "/nonexistent/blender"),
     (("--recycle", "x"), 2, "number"),

@@ -58,6 +58,7 @@ static void want(void *ctx, const struct blender_info *info)
 {
     struct bench *bench = ctx;
     bench->unwanted += info == NULL;
+    bench->wanted += info != NULL;
 }
 
 static void restart(void *ctx, const char *reason)
@@ -75,6 +76,10 @@ static void command(void *ctx, json_t *sent, const struct pulse_limits *limits)
     json_decref(bench->command);
     bench->command = sent;
     bench->commands++;
+    if (strcmp(bench_text_of(sent, "do"), "open") == 0) {
+        json_decref(bench->opening);
+        bench->opening = json_incref(sent);
+    }
     bench->blender =
         strcmp(bench_text_of(sent, "do"), "render") == 0 ? BLENDER_RENDERING : BLENDER_OPENING;
 }
@@ -101,6 +106,18 @@ static int64_t rss(void *ctx)
     return ((struct bench *)ctx)->rss;
 }
 
+static struct work_peaks peaks(void *ctx)
+{
+    return ((struct bench *)ctx)->peaks;
+}
+
+static char *held(void *ctx, int64_t *had_bytes)
+{
+    const struct bench *bench = ctx;
+    *had_bytes = bench->had_bytes;
+    return alloc_text(bench->held_by);
+}
+
 static void look(void *ctx, struct source_ask *ask)
 {
     struct bench *bench = ctx;
@@ -109,6 +126,19 @@ static void look(void *ctx, struct source_ask *ask)
     assert_true(
         snprintf(bench->opened, sizeof bench->opened, "%s", ask->opened ? ask->opened : "") >= 0);
     source_ask_clear(ask);
+}
+
+static void watch_begin(void *ctx, bool on_card)
+{
+    struct bench *bench = ctx;
+    bench->watches++;
+    bench->on_card = on_card;
+}
+
+static json_t *watch_end(void *ctx)
+{
+    const struct bench *bench = ctx;
+    return bench->elsewhere ? json_loads(bench->elsewhere, 0, NULL) : NULL;
 }
 
 static const char job_text[] =
@@ -120,11 +150,13 @@ static const char job_text[] =
 static void make_work(struct bench *bench, bool inspector)
 {
     const struct work_ports ports = {
-        bench,   prover_ready_now, ask_prover, state_now, info_now, want, restart,
-        command, take_log,         mark,       nothing,   rss,      look, nothing
+        bench,   prover_ready_now, ask_prover,  state_now, info_now, want,  restart,
+        command, take_log,         mark,        nothing,   rss,      peaks, held,
+        look,    nothing,          watch_begin, watch_end
     };
     const struct work_setup setup = {
         .blenders = &bench->blenders,
+        .device = bench->device,
         .inspector = inspector,
         .memory_bytes = MEMORY_BYTES,
         .stall_ms = STALL_MS,
@@ -137,6 +169,13 @@ void bench_make_inspector(struct bench *bench)
 {
     work_destroy(&bench->work);
     make_work(bench, true);
+}
+
+void bench_make_device(struct bench *bench, const struct device *device)
+{
+    work_destroy(&bench->work);
+    bench->device = device;
+    make_work(bench, false);
 }
 
 int bench_begin(void **state)
@@ -167,15 +206,19 @@ int bench_end(void **state)
     json_decref(bench->asked);
     json_decref(bench->take);
     json_decref(bench->command);
+    json_decref(bench->opening);
     json_decref(bench->about);
     free(bench);
     return 0;
 }
 
-void bench_grant(struct bench *bench, int64_t claim, int frame)
+static void grant(struct bench *bench, int64_t claim, int frame, bool fresh)
 {
     json_t *given = json_pack("{s:I, s:s, s:i, s:i, s:i}", "claim", (json_int_t)claim, "kind",
                               "render", "job", 5, "frame", frame, "attempt", 1);
+    if (fresh) {
+        json_object_set_new(given, "fresh", json_true());
+    }
     if (work_job(bench->work) == 0) {
         work_assign(bench->work, bench->about);
     }
@@ -183,6 +226,16 @@ void bench_grant(struct bench *bench, int64_t claim, int frame)
     work_answered(bench->work, 1, 1);
     json_decref(given);
     (void)work_step(bench->work, 1);
+}
+
+void bench_grant(struct bench *bench, int64_t claim, int frame)
+{
+    grant(bench, claim, frame, false);
+}
+
+void bench_grant_fresh(struct bench *bench, int64_t claim, int frame)
+{
+    grant(bench, claim, frame, true);
 }
 
 void bench_prover_answers(struct bench *bench, const json_t *request, const char *is)
@@ -213,6 +266,9 @@ void bench_blender_says(struct bench *bench, const char *event)
     json_t *answer = json_pack("{s:s, s:i, s:s, s:s, s:b, s:b}", "event", event, "ms",
                                bench->took_ms, "code", bench->error_code, "text", bench->error_text,
                                "fatal", true, "scripts", bench->scripts);
+    if (bench->used) {
+        json_object_set_new(answer, "device", json_loads(bench->used, 0, NULL));
+    }
     bench->blender = BLENDER_IDLE;
     work_blender_answer(bench->work, answer, 4);
     json_decref(answer);

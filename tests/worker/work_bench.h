@@ -31,12 +31,22 @@ struct bench {
     int asks, commands, restarts, looks;
     char asks_text[512]; /* "look 1, take 1, ..." */
     int64_t rss;
-    const char *prints; /* Blender's output of an attempt */
+    struct work_peaks peaks;
+    const char *held_by; /* who has the card's memory, and */
+    int64_t had_bytes;   /* what is left of it */
+    const char *prints;  /* Blender's output of an attempt */
     const char *error_code, *error_text;
-    int took_ms;  /* what a frame takes */
-    int marks;    /* how often an attempt's output began */
-    bool scripts; /* the file that is opened ran some */
-    int unwanted; /* how often no Blender was wanted any more */
+    int took_ms;                 /* what a frame takes */
+    int marks;                   /* how often an attempt's output began */
+    bool scripts;                /* the file that is opened ran some */
+    const struct device *device; /* of this worker; NULL: none is told */
+    const char *used;            /* what the answer to `open` says of it, JSON */
+    json_t *opening;             /* the last `open` */
+    const char *elsewhere; /* where the driver saw Blender, a warning as JSON; NULL: nowhere */
+    int watches;           /* frames that it was watched in, */
+    bool on_card;          /* the last one on a card */
+    int unwanted;          /* how often no Blender was wanted any more, */
+    int wanted;            /* and how often one was */
 };
 
 /* Setup and teardown. */
@@ -46,8 +56,14 @@ int bench_end(void **state);
 /* Begin anew as an inspector. */
 void bench_make_inspector(struct bench *bench);
 
+/* Begin anew as the worker of a device; it is borrowed. */
+void bench_make_device(struct bench *bench, const struct device *device);
+
 /* A frame of the job is granted. */
 void bench_grant(struct bench *bench, int64_t claim, int frame);
+
+/* One that ran out of memory is granted again. */
+void bench_grant_fresh(struct bench *bench, int64_t claim, int frame);
 
 /* The prover answers a request. */
 void bench_prover_answers(struct bench *bench, const json_t *request, const char *is);

@@ -73,6 +73,7 @@ void sim_close(struct sim *self)
         free(self->metas.slots[i].value);
     }
     for (size_t i = 0; i < self->worker_count; i++) {
+        json_decref(self->workers[i]->telemetry);
         free(self->workers[i]);
     }
     map_clear(&self->jobs);
@@ -171,6 +172,19 @@ static void write_process(struct sim *self, const char *id, const struct queue_p
     worker->written = process ? *process : (struct queue_process){ 0 };
 }
 
+static void write_event(struct sim *self, const struct change_event *event)
+{
+    const char *text = event->text ? event->text : "";
+    self->events[self->event_count++ % SIM_EVENTS] = event->word;
+    if (event->word == EVENT_FRAME_WRONG) {
+        self->wrong = frame_key(event->job, event->frame);
+    }
+    (void)snprintf(self->text, sizeof self->text, "%s", text);
+    if (event->word == EVENT_FRAME_ERROR) {
+        (void)snprintf(self->failed, sizeof self->failed, "%s", text);
+    }
+}
+
 static void commit(struct sim *self)
 {
     size_t count;
@@ -200,12 +214,7 @@ static void commit(struct sim *self)
             write_process(self, changes[i].as.worker.id, NULL);
             break;
         case CHANGE_EVENT:
-            self->events[self->event_count++ % SIM_EVENTS] = changes[i].as.event.word;
-            if (changes[i].as.event.word == EVENT_FRAME_WRONG) {
-                self->wrong = frame_key(changes[i].as.event.job, changes[i].as.event.frame);
-            }
-            (void)snprintf(self->text, sizeof self->text, "%s",
-                           changes[i].as.event.text ? changes[i].as.event.text : "");
+            write_event(self, &changes[i].as.event);
             break;
         }
     }
@@ -430,11 +439,15 @@ void sim_ready(struct sim *self, struct sim_worker *worker)
         .seq = ++worker->seq,
         .worker_id = worker->id,
         .name = worker->name,
-        .host = "host",
+        .host = worker->host ? worker->host : "host",
         .pid = 1,
         .process = worker->process,
         .device = worker->kind == DEVICE_NONE ? "none" : "cpu:0",
         .device_kind = worker->kind,
+        .device_name = worker->device_name,
+        .memory_bytes = worker->memory_bytes,
+        .ways = worker->ways,
+        .draws_shared = worker->draws_shared,
         .job = worker->job,
     };
     int64_t replaced;
@@ -469,6 +482,8 @@ int sim_sync(struct sim *self, struct sim_worker *worker)
         .want = worker->want,
         .leave = worker->leave,
         .state = worker->held_count > 0 ? WORKER_RENDERING : WORKER_IDLE,
+        .rest = worker->rest,
+        .telemetry = worker->telemetry,
     };
     for (size_t i = 0; i < worker->held_count && sync.holding_count < QUEUE_HOLDINGS; i++) {
         sync.holding[sync.holding_count++] = (struct queue_holding){
@@ -546,6 +561,8 @@ static void check_frame(struct sim *self, const struct frame_row *row, struct ma
         assert_int_equal(kept->state, row->state);
         assert_int_equal(kept->claim, row->claim);
         assert_int_equal(kept->attempts, row->attempts);
+        assert_int_equal(kept->short_bytes, row->short_bytes);
+        assert_int_equal(kept->fresh, row->fresh);
     }
     if (row->state == FRAME_CLAIMED) {
         int64_t job;
@@ -578,6 +595,7 @@ static void check_job(struct sim *self, int64_t number, struct map *claims, stru
     assert_non_null(kept);
     assert_int_equal(kept->state, view.row->state);
     assert_int_equal(kept->claim, view.row->claim);
+    assert_memory_equal(&kept->memory, &view.row->memory, sizeof kept->memory);
     while (queue_frame_next(self->queue, number, row.frame, &row) == QUEUE_OK) {
         counts[row.state]++;
         total++;

@@ -32,6 +32,13 @@ struct sim_worker {
     enum device_kind kind;
     const char *versions[4]; /* NULL-terminated; "3.4.1" when empty */
     bool no_denoiser, no_sweeps;
+    const char *host;  /* "host" when NULL */
+    json_t *telemetry; /* owned, or NULL */
+    struct queue_rest_reason rest;
+    const char *device_name; /* for people, or NULL */
+    int64_t memory_bytes;    /* of a card; 0: it does not say */
+    unsigned ways;           /* device_types_bit of its cards; likewise */
+    bool draws_shared;
     struct queue_process process; /* said in READY */
     struct queue_process written; /* as the ledger has it; start 0: it has none */
     int64_t session, seq, seen, job;
@@ -58,9 +65,10 @@ struct sim {
     struct sim_worker *workers[64];
     size_t worker_count;
     bool lose_answers;
-    bool retrying;  /* done frames may go back to waiting */
-    int64_t wrong;  /* the last frame that a look found wrong: it may, too */
-    char text[256]; /* of the last event */
+    bool retrying;    /* done frames may go back to waiting */
+    int64_t wrong;    /* the last frame that a look found wrong: it may, too */
+    char text[256];   /* of the last event */
+    char failed[256]; /* of the last frame-error */
 };
 
 void sim_open(struct sim *self);

@@ -147,20 +147,17 @@ static void one_that_ran_out_of_memory_says_who_tries_next(void **state)
     (void)sim_active(sim, "/a", 31, 60, NULL);
     struct sim_worker *first = trouble_ready(sim, "gpu/2");
     (void)trouble_ready(sim, "gpu/1");
-    sim_error(first, 0, "out-of-gpu-memory", false);
-    assert_int_equal(sim_sync(sim, first), QUEUE_OK);
-    size_t count;
-    const struct change *changes = queue_changes(sim->queue, &count);
-    const char *text = "";
-    for (size_t i = 0; i < count; i++) {
-        if (changes[i].kind == CHANGE_EVENT && changes[i].as.event.word == EVENT_FRAME_ERROR) {
-            text = changes[i].as.event.text;
-        }
+    trouble_fail(sim, first, "out-of-memory");
+    assert_string_equal(sim->failed,
+                        "out-of-memory: gpu/2 ran out of memory on frame 31; once "
+                        "more in a fresh Blender");
+    while (first->held[0].grant.frame != 31) {
+        trouble_finish(sim, first);
     }
-    assert_string_equal(text,
-                        "out-of-gpu-memory: gpu/2 ran out of GPU memory on frame 31; "
-                        "trying another");
-    sim_turn(sim);
+    trouble_fail(sim, first, "out-of-memory");
+    assert_string_equal(sim->failed,
+                        "out-of-memory: gpu/2 ran out of memory on frame 31; trying "
+                        "another");
 }
 
 static void as_many_losses_as_attempts_end_a_frame(void **state)

@@ -35,6 +35,19 @@ static void a_full_disk_rests_the_worker_and_charges_nothing(void **state)
     assert_string_equal(trouble_text(view.error), "it went wrong");
 }
 
+/* Somebody must look at the machine; the frame has done nothing. */
+static void a_device_that_is_another_one_rests_the_worker(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 5, NULL);
+    struct sim_worker *worker = trouble_ready(sim, "h/1");
+    trouble_fail(sim, worker, "device-mismatch");
+    assert_int_equal(sim_frame(sim, job, 1).attempts, 0);
+    struct worker_view view = trouble_worker(sim, "h/1");
+    assert_int_equal(view.state, WORKER_RESTING);
+    assert_string_equal(trouble_code(view.error), "device-mismatch");
+}
+
 static void a_rest_ends_by_itself(void **state)
 {
     struct sim *sim = *state;
@@ -228,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_full_disk_rests_the_worker_and_charges_nothing),
+        TEST(a_device_that_is_another_one_rests_the_worker),
         TEST(a_rest_ends_by_itself),
         TEST(rests_grow_until_a_frame_is_done),
         TEST(a_worker_that_rests_gives_back_what_it_has_not_begun),

@@ -1,0 +1,147 @@
+/* The cards of AMD and Intel, as their kernel drivers show them in sysfs */
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/alloc.h"
+#include "proto/cleanup.h"
+#include "worker/card_parts.h"
+#include "worker/drm.h"
+
+enum { TILES_MAX = 8, PERCENT_MAX = 100, MILLI = 1000 };
+
+static void set_fault(struct card *card, char *fault)
+{
+    if (card->fault) {
+        free(fault);
+    } else {
+        card->fault = fault;
+    }
+}
+
+/* /dev/dri/renderD128 of the card; NULL when the driver has made none. */
+static char *render_node(const struct card_entry *entry)
+{
+    const char *root = getenv("HWLOC_FSROOT");
+    CLEANUP(cleanup_free)
+    char *folder = alloc_format("%s/sys/bus/pci/devices/%s/drm", root ? root : "", entry->card.pci);
+    CLEANUP(cleanup_folder) DIR *listing = opendir(folder);
+    struct dirent *item = NULL;
+    while (listing && (item = readdir(listing))) {
+        if (strncmp(item->d_name, "renderD", 7) == 0) {
+            return alloc_format("%s/dev/dri/%s", root ? root : "", item->d_name);
+        }
+    }
+    return NULL;
+}
+
+/* A container that was not given a card has no node of it; one that may not use it is told so. */
+static void check_access(struct card_entry *entry)
+{
+    CLEANUP(cleanup_free) char *node = render_node(entry);
+    if (!node) {
+        set_fault(&entry->card, alloc_text("its driver has made no /dev/dri node for it"));
+    } else if (access(node, F_OK) != 0) {
+        entry->hidden = true;
+    } else if (access(node, R_OK | W_OK) != 0) {
+        set_fault(&entry->card,
+                  alloc_format("%s may not be opened: add yourself to the group that owns it "
+                               "(render or video)",
+                               node));
+    }
+}
+
+static void check_driver(struct card_entry *entry, const char *first, const char *second)
+{
+    CLEANUP(cleanup_free) char *driver = sysfs_driver(&entry->pci);
+    if (!driver) {
+        set_fault(&entry->card, alloc_text("it is disabled: no driver has it"));
+    } else if (strcmp(driver, first) != 0 && (!second || strcmp(driver, second) != 0)) {
+        set_fault(&entry->card, alloc_format("the driver %s has it, not %s", driver, first));
+    } else {
+        check_access(entry);
+    }
+}
+
+static int64_t intel_memory(const struct sysfs_pci *pci)
+{
+    int64_t sum = 0;
+    for (int tile = 0; tile < TILES_MAX; tile++) {
+        char name[48];
+        (void)snprintf(name, sizeof name, "tile%d/physical_vram_size_bytes", tile); /* fits */
+        int64_t bytes = sysfs_int(pci, name);
+        if (bytes > 0 && bytes < INT64_MAX / TILES_MAX) {
+            sum += bytes;
+        }
+    }
+    return sum;
+}
+
+/* ROCR_VISIBLE_DEVICES takes the card's unique_id after "GPU-". */
+static char *amd_uuid(const struct sysfs_pci *pci)
+{
+    CLEANUP(cleanup_free) char *id = sysfs_text(pci, "unique_id");
+    bool plain = id && strlen(id) == 16 && strspn(id, "0123456789abcdefABCDEF") == 16;
+    return plain ? alloc_format("GPU-%s", id) : NULL;
+}
+
+void card_ask_kernel(struct card_entry *entry)
+{
+    struct card *card = &entry->card;
+    card->display = sysfs_display(&entry->pci);
+    if (card->vendor == CARD_AMD) {
+        int64_t memory = sysfs_int(&entry->pci, "mem_info_vram_total");
+        char *name = sysfs_text(&entry->pci, "product_name");
+        if (name) {
+            free(card->name);
+            card->name = name;
+        }
+        card->memory_bytes = memory > 0 ? memory : 0;
+        card->uuid = amd_uuid(&entry->pci);
+        check_driver(entry, "amdgpu", NULL);
+    } else {
+        card->memory_bytes = intel_memory(&entry->pci);
+        check_driver(entry, "xe", "i915");
+    }
+}
+
+/* In thousandths: how the sensors count degrees, and the card's watts come in millionths. */
+static int from_thousands(int64_t value)
+{
+    return value >= 0 && value / MILLI < 1000000000 ? (int)(value / MILLI) : -1;
+}
+
+int card_sample_kernel(const struct card_entry *entry, struct card_sample *out)
+{
+    const struct sysfs_pci *pci = &entry->pci;
+    if (!sysfs_is_there(pci)) {
+        return -ENODEV;
+    }
+    int64_t load = sysfs_int(pci, "gpu_busy_percent");
+    int64_t power = sysfs_sensor(pci, "power1_average");
+    int64_t heat = sysfs_sensor(pci, "temp1_input");
+    power = power >= 0 ? power : sysfs_sensor(pci, "power1_input"); /* newer boards have this */
+    heat = heat >= 0 ? heat : sysfs_sensor(pci, "temp2_input");     /* xe has no first */
+    *out = (struct card_sample){
+        .memory_used_bytes = sysfs_int(pci, "mem_info_vram_used"),
+        .memory_total_bytes = entry->card.memory_bytes > 0 ? entry->card.memory_bytes : -1,
+        .load_percent = load >= 0 && load <= PERCENT_MAX ? (int)load : -1,
+        .temperature_c = from_thousands(heat),
+        .power_mw = from_thousands(power),
+    };
+    return 0;
+}
+
+int card_processes_kernel(const struct card_entry *entry, struct card_process *out, size_t max,
+                          size_t *count)
+{
+    if (!sysfs_is_there(&entry->pci)) {
+        return -ENODEV;
+    }
+    drm_processes(entry->card.pci, out, max, count);
+    return 0;
+}
