@@ -49,7 +49,9 @@ static char *flag_of(const char *key, const json_t *value)
                                                                   : 0;
     char *flag = alloc_format("--%s%.*s", json_is_false(value) ? "no-" : "", (int)length, key);
     for (char *at = flag; *at; at++) {
-        *at = *at == '_' ? '-' : *at;
+        if (*at == '_') {
+            *at = '-';
+        }
     }
     return flag;
 }

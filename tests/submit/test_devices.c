@@ -4,24 +4,27 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "submit/devices.h"
 
 static void expect(const char *const *cards, int64_t frames, const char *expected)
 {
     CLEANUP(cleanup_json) json_t *devices = json_array();
-    char text[256] = "";
+    CLEANUP(cleanup_free) char *text = alloc_text("");
     for (size_t i = 0; cards[i]; i++) {
         json_array_append_new(devices, json_string(cards[i]));
     }
     CLEANUP(cleanup_json) json_t *groups = devices_group(devices, frames);
     for (size_t i = 0; i < json_array_size(groups); i++) {
-        (void)strcat(text, i > 0 ? " " : "");
-        (void)strcat(text, json_string_value(json_array_get(groups, i)));
+        const char *group = json_string_value(json_array_get(groups, i));
+        char *longer = alloc_format("%s%s%s", text, i > 0 ? " " : "", group);
+        free(text);
+        text = longer;
     }
     assert_string_equal(text, expected);
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define GIB ((int64_t)1 << 30)
+#define GIB ((json_int_t)1 << 30)
 
 static int setup(void **state)
 {
@@ -23,8 +23,8 @@ static int teardown(void **state)
 static void says(struct sim_worker *worker, int64_t rss_gib, int64_t available_gib)
 {
     json_decref(worker->telemetry);
-    worker->telemetry = json_pack("{s:I, s:I}", "blender_rss_bytes", (json_int_t)(rss_gib * GIB),
-                                  "host_available_bytes", (json_int_t)(available_gib * GIB));
+    worker->telemetry = json_pack("{s:I, s:I}", "blender_rss_bytes", rss_gib * GIB,
+                                  "host_available_bytes", available_gib * GIB);
 }
 
 /* One that is there and asks for nothing yet. */
