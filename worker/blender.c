@@ -477,6 +477,13 @@ pid_t blender_pid(const blender_t *self)
     return self->child ? child_pid(self->child) : 0;
 }
 
+void blender_works(blender_t *self, int64_t at_ms)
+{
+    if (at_ms > self->pulse.beat_ms) {
+        pulse_beat(&self->pulse, at_ms);
+    }
+}
+
 int64_t blender_rss_bytes(const blender_t *self)
 {
     return self->child ? proc_rss_bytes(child_pid(self->child)) : 0;

@@ -102,6 +102,9 @@ const struct phase *blender_phase(const blender_t *self);
 /* Of the process, 0 when there is none. */
 pid_t blender_pid(const blender_t *self);
 
+/* Its card was seen to work for it at that time: a sign of life. */
+void blender_works(blender_t *self, int64_t at_ms);
+
 /* Resident memory of the process, 0 when there is none. */
 int64_t blender_rss_bytes(const blender_t *self);
 

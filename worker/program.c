@@ -350,6 +350,7 @@ static void turn(void *arg)
         return;
     }
     self->in_turn = true;
+    gauges_pass_on(self);
     int64_t deadline = blender_tick(self->blender, now_ms);
     deadline = least(deadline, prover_tick(self->prover, !work_empty(self->work), now_ms));
     deadline = least(deadline, work_step(self->work, now_ms));

@@ -85,6 +85,13 @@ void gauges_describe(struct program *self, struct session_now *out)
     out->rest = self->telemetry ? telemetry_rest(self->telemetry) : NULL;
 }
 
+void gauges_pass_on(struct program *self)
+{
+    if (self->telemetry) {
+        blender_works(self->blender, telemetry_worked_ms(self->telemetry));
+    }
+}
+
 void gauges_turn(struct program *self)
 {
     enum blender_state state = blender_state(self->blender);

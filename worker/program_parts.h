@@ -54,6 +54,7 @@ struct program {
 void gauges_start(struct program *self);
 void gauges_introduce(struct program *self); /* in READY */
 void gauges_describe(struct program *self, struct session_now *out);
+void gauges_pass_on(struct program *self); /* work of the card, before Blender is looked at */
 void gauges_turn(struct program *self);
 void gauges_stop(struct program *self);
 

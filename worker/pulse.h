@@ -4,9 +4,9 @@
 /*
  * pulse - does a child still live, or does it only exist?
  *
- * A sign of life is a line that it prints or sends, and processor time or I/O of it or of what it
- * started: a scene that is prepared for an hour prints nothing. A child that shows none of them
- * for the whole stall time is hung. One that lives may still take too long.
+ * A sign of life is a line that it prints or sends, work of its card, and processor time or I/O of
+ * it or of what it started: a scene that is prepared for an hour prints nothing. A child that shows
+ * none of them for the whole stall time is hung. One that lives may still take too long.
  */
 
 #include <stdbool.h>
@@ -30,7 +30,7 @@ struct pulse {
     pid_t pid;
     struct pulse_limits limits;
     int64_t begin_ms;
-    int64_t beat_ms;     /* last line */
+    int64_t beat_ms;     /* last line, or work of its card */
     int64_t work_ms;     /* when it was last seen to work */
     struct proc_use use; /* then */
     bool looked;         /* use is known: not before the first look, small frames need none */
@@ -39,7 +39,7 @@ struct pulse {
 
 void pulse_begin(struct pulse *self, pid_t pid, const struct pulse_limits *limits, int64_t now_ms);
 
-/* A line came. */
+/* A line came, or its card worked. */
 void pulse_beat(struct pulse *self, int64_t now_ms);
 
 /* Hung from at_ms on, whatever it does. */

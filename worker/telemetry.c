@@ -26,6 +26,7 @@ struct measure {
     int64_t used_bytes;       /* what all have of that card */
     int64_t rss_bytes;
     int64_t host_bytes;
+    bool works;             /* a card of ours is busy, and nobody else is known to be on it alone */
     struct holders holders; /* others, on the card where they have the most */
 };
 
@@ -40,6 +41,7 @@ struct telemetry {
     struct measure last;
     int64_t cards_ms, host_ms; /* when that was; 0: never */
     struct telemetry_peaks peaks;
+    int64_t worked_ms; /* when the cards were last seen to work for this Blender; 0: never */
     int64_t used_peak; /* of the card, by all: where no driver says what is ours */
     struct heat heat;
     int heat_c;
@@ -110,6 +112,8 @@ static bool measure_cards(const struct own_cards *cards, pid_t blender, struct m
         any = true;
         add_sample(&out->cards, &one, (int)cards->count);
         holders_find(cards->list, cards->index[i], blender, &holders);
+        out->works = out->works ||
+                     (one.load_percent > 0 && (holders.our_bytes > 0 || holders.other_bytes == 0));
         keep_most(&out->gpu_bytes, holders.our_bytes);
         keep_most(&out->used_bytes, one.memory_used_bytes);
         if (holders.other_bytes > out->holders.other_bytes) {
@@ -133,6 +137,7 @@ static void note(telemetry_t *self, const struct measure *now, bool cards, pid_t
     if (blender != self->blender) {
         return; /* it is another one meanwhile: these peaks are nobody's */
     }
+    self->worked_ms = now->works ? now_ms : self->worked_ms;
     keep_most(&self->peaks.gpu_bytes, now->gpu_bytes);
     keep_most(&self->peaks.rss_bytes, now->rss_bytes);
     keep_most(&self->used_peak, now->used_bytes);
@@ -263,9 +268,18 @@ void telemetry_watch(telemetry_t *self, pid_t blender)
         self->blender = blender;
         self->peaks = (struct telemetry_peaks){ 0 };
         self->used_peak = 0;
+        self->worked_ms = 0;
         (void)pthread_cond_signal(&self->wake);
     }
     (void)pthread_mutex_unlock(&self->lock);
+}
+
+int64_t telemetry_worked_ms(telemetry_t *self)
+{
+    (void)pthread_mutex_lock(&self->lock);
+    int64_t worked_ms = self->worked_ms;
+    (void)pthread_mutex_unlock(&self->lock);
+    return worked_ms;
 }
 
 struct telemetry_peaks telemetry_take_peaks(telemetry_t *self)

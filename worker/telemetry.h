@@ -54,6 +54,12 @@ void telemetry_heard(telemetry_t *self);
 /* The Blender that works now; 0: none does. */
 void telemetry_watch(telemetry_t *self, pid_t blender);
 
+/*
+ * When (monotonic) a card was last busy while the Blender that is watched was on it; 0: never.
+ * Where the driver names no process of a card, its load counts as ours.
+ */
+int64_t telemetry_worked_ms(telemetry_t *self);
+
 struct telemetry_peaks telemetry_take_peaks(telemetry_t *self);
 
 /* For SYNC (PROTOCOL.md 2.2): what is known now; the caller's. */

@@ -1,6 +1,7 @@
 """What a worker measures, on described machines (tests/fake-gpu): telemetry, heat, peaks, holders."""
 
 import os
+import time
 
 import pytest
 
@@ -108,6 +109,23 @@ def test_the_peaks_of_a_frame_are_reported(broker, on_machine, machine, faults, 
     (faults.path / "go-2").write_text("")
     broker.until(lambda: broker.ended(claim))
     assert broker.report(claim, "finished")["gpu_peak_bytes"] == 10 * MIB
+
+
+def test_a_card_that_works_is_a_sign_of_life(broker, on_machine, machine, faults, job):
+    """Blender waits for its card: no line, no processor time. Hung is what the card does not do."""
+    faults("hang-1")
+    on_machine(machine.file, "--device", f"pci:{HOT}", "--stall", "2")
+    broker.job = job
+    claim, = broker.frames(1)
+    broker.until(lambda: "started" in broker.of(claim))
+    pid = faults.starts()[-1]["pid"]
+    machine.set(HOT, "process", f"{pid} 20480 compute")
+    begun = time.monotonic()
+    broker.until(lambda: time.monotonic() - begun > 6)
+    assert not broker.ended(claim), "its card has 99 % of load"
+    machine.set(HOT, "load", 0)
+    broker.until(lambda: broker.ended(claim))
+    assert broker.report(claim, "error")["code"] == "stalled"
 
 
 def test_where_no_driver_says_what_is_ours_the_card_does(broker, on_machine, machine, faults, job):
