@@ -10,7 +10,8 @@ JOB = {"type", "job", "name", "file", "scene", "state", "priority", "output", "f
        "submitted", "finished", "eta_s", "error"}
 FRAMES = {"total", "waiting", "claimed", "done", "kept", "taken", "failed", "cancelled"}
 FRAME = {"type", "job", "frame", "state", "attempts", "worker", "ms", "files", "error"}
-WORKER = {"type", "worker", "device", "host", "pid", "state", "job", "frames", "blender", "done", "error", "rests_until"}
+WORKER = {"type", "worker", "device", "host", "pid", "state", "job", "frames", "blender", "done",
+          "error", "rests_until", "telemetry"}
 EVENT = {"type", "time", "event", "job", "frame", "worker", "text"}
 
 

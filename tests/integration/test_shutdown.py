@@ -49,7 +49,9 @@ def watched(farm, program, *arguments):
     """Start a program under Valgrind; (process, its output, Valgrind's report)."""
     report, out = farm.logs / f"valgrind-{program}", farm.logs / f"valgrind-{program}.out"
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    env = {**farm.env, "LD_PRELOAD": str(PIDFD), "DBLEND_TEST_PIDFD": str(theirs.fileno())}
+    # By its name: a path in LD_PRELOAD ends at the first space.
+    env = {**farm.env, "LD_PRELOAD": PIDFD.name, "LD_LIBRARY_PATH": str(PIDFD.parent),
+           "DBLEND_TEST_PIDFD": str(theirs.fileno())}
     with open(out, "wb") as stream, theirs:
         process = subprocess.Popen(
             [*VALGRIND, f"--log-file={report}", str(BIN / program), *arguments], env=env,

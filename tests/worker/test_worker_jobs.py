@@ -76,7 +76,7 @@ def test_a_missing_file_is_said(broker, start_stand_in, job, scene):
 def wrapper(home, version, stand_in=STAND_IN):
     """A Blender of another version."""
     path = home / f"blender-{version}"
-    path.write_text(f'#!/bin/sh\nSTAND_IN_VERSION={version} exec {stand_in} "$@"\n')
+    path.write_text(f"#!/bin/sh\nSTAND_IN_VERSION={version} exec '{stand_in}' \"$@\"\n")
     path.chmod(0o755)
     return str(path)
 
