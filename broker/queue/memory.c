@@ -146,9 +146,12 @@ enum memory_step memory_ran_out(queue_t *self, struct job *job, struct frame *fr
 /* The larger of both; true: it has grown. */
 static bool raise(int64_t *peak, int64_t bytes, int64_t most)
 {
+    if (bytes <= 0 || bytes > MEMORY_MAX_BYTES) {
+        return false;
+    }
     int64_t rounded = (bytes + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES;
     rounded = most > 0 && rounded > most ? most : rounded;
-    if (bytes <= 0 || bytes > MEMORY_MAX_BYTES || rounded <= *peak) {
+    if (rounded <= *peak) {
         return false;
     }
     *peak = rounded;
