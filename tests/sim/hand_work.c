@@ -160,7 +160,7 @@ static void sweep(struct hand *self, const struct held *held)
     bool partly = !world.calm && held->look_count > 1 && world_chance(100);
     size_t count = partly ? 1 + world_below((uint32_t)held->look_count - 1) : held->look_count;
     for (size_t i = 0; i < count; i++) {
-        bool whole = picture_look_again(held->file, held->look[i]);
+        bool whole = picture_look_again(held->job, held->file, held->look[i]);
         if (!whole || (!world.calm && world_chance(10))) {
             json_array_append_new(wrong, json_pack("{s:i, s:s, s:s}", "frame", (int)held->look[i],
                                                    "code", whole ? "changed" : "gone", "text",

@@ -270,7 +270,7 @@ static void check_done(const struct job_row *row)
 {
     int file = picture_file_of(msg_str_or(row->spec, "file", "/files/a"));
     for (int32_t i = 1; i < ORACLE_FRAMES; i++) {
-        if (ledger_frame(row->job, i) && !picture_is_promised(file, i)) {
+        if (ledger_frame(row->job, i) && !picture_is_promised(row->job, file, i)) {
             world_fail("job %" PRId64 " is done, and the picture of frame %d is not there",
                        row->job, (int)i);
         }

@@ -8,10 +8,10 @@
 
 struct picture {
     bool whole;
-    int64_t temporary;      /* claim whose temporary file is there; 0: none */
-    int64_t taken_until_ms; /* somebody else writes it until then */
-    bool left;              /* and leaves it as it is */
-    int64_t looked_step;    /* the last look at it; a step of the world */
+    int64_t temporary;                /* claim whose temporary file is there; 0: none */
+    int64_t taken_until_ms;           /* somebody else writes it until then */
+    bool left;                        /* and leaves it as it is */
+    int64_t looked_step[ORACLE_JOBS]; /* the last look of that job at it; a step of the world */
     int64_t damaged_step;
     enum picture_poison poison;
 };
@@ -99,9 +99,9 @@ void picture_give_up(int file, int32_t frame, int64_t claim)
     }
 }
 
-bool picture_look_again(int file, int32_t frame)
+bool picture_look_again(int64_t job, int file, int32_t frame)
 {
-    pictures[file][frame].looked_step = world.steps;
+    pictures[file][frame].looked_step[job % ORACLE_JOBS] = world.steps;
     return pictures[file][frame].whole;
 }
 
@@ -122,11 +122,11 @@ void picture_damage(void)
     }
 }
 
-bool picture_is_promised(int file, int32_t frame)
+bool picture_is_promised(int64_t job, int file, int32_t frame)
 {
     const struct picture *picture = &pictures[file][frame];
-    return picture->whole ||
-           (picture->damaged_step > 0 && picture->damaged_step >= picture->looked_step);
+    int64_t looked_step = picture->looked_step[job % ORACLE_JOBS];
+    return picture->whole || (looked_step > 0 && picture->damaged_step >= looked_step);
 }
 
 const char *picture_trouble(int file)

@@ -31,13 +31,13 @@ bool picture_publish(int file, int32_t frame, int64_t claim);
 void picture_give_up(int file, int32_t frame, int64_t claim);
 
 /* A last look at what was published. false: it is not there, or not whole. */
-bool picture_look_again(int file, int32_t frame);
+bool picture_look_again(int64_t job, int file, int32_t frame);
 
 /* Somebody deletes or truncates a picture. */
 void picture_damage(void);
 
-/* Is it whole, or was it harmed only after somebody had looked at it? */
-bool picture_is_promised(int file, int32_t frame);
+/* Is it whole, or was it harmed only after that job had looked at it? */
+bool picture_is_promised(int64_t job, int file, int32_t frame);
 enum picture_poison picture_poison(int file, int32_t frame);
 
 /* Why every frame of the file fails; NULL: they do not. */
