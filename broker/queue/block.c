@@ -11,11 +11,6 @@
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
-static int64_t key_of(const char *kept)
-{
-    return (int64_t)(intptr_t)kept;
-}
-
 static struct blocks *blocks_of(struct job *job)
 {
     if (!job->blocks) {
@@ -28,7 +23,7 @@ static struct blocks *blocks_of(struct job *job)
 
 static struct block *find(const struct job *job, const char *name)
 {
-    return job->blocks ? map_get(&job->blocks->by_name, key_of(name)) : NULL;
+    return job->blocks ? map_get(&job->blocks->by_name, words_key(name)) : NULL;
 }
 
 bool block_on(const struct job *job, const char *name)
@@ -54,7 +49,7 @@ static struct block *make(struct job *job, const char *name)
     if (!block) {
         block = alloc_zero(1, sizeof *block);
         block->name = name;
-        map_put(&blocks_of(job)->by_name, key_of(name), block);
+        map_put(&blocks_of(job)->by_name, words_key(name), block);
         link_append(&job->blocks->list, &block->link);
     }
     return block;
@@ -66,7 +61,7 @@ static void forget_one(struct blocks *blocks, struct block *block)
     if (blocks->on == 0) {
         link_remove(&blocks->pause.link);
     }
-    map_remove(&blocks->by_name, key_of(block->name));
+    map_remove(&blocks->by_name, words_key(block->name));
     link_remove(&block->link);
     free(block->code);
     free(block);

@@ -13,19 +13,14 @@ struct host {
     size_t busy;             /* workers with a job */
 };
 
-static int64_t key_of(const char *kept)
-{
-    return (int64_t)(intptr_t)kept;
-}
-
 void host_join(queue_t *self, struct worker *worker, const char *name)
 {
     const char *kept = words_keep(&self->names, name);
-    struct host *host = map_get(&self->hosts, key_of(kept));
+    struct host *host = map_get(&self->hosts, words_key(kept));
     host_leave(worker);
     if (!host) {
         host = alloc_zero(1, sizeof *host);
-        map_put(&self->hosts, key_of(kept), host);
+        map_put(&self->hosts, words_key(kept), host);
     }
     worker->share.host = host;
     host_review(worker);

@@ -21,7 +21,7 @@ int queue_load_meta(queue_t *self, const char *key, int64_t value)
 static struct worker *owner_of(queue_t *self, const char *id, const char *name)
 {
     const char *kept = words_keep(&self->names, id);
-    struct worker *worker = map_get(&self->ids, (int64_t)(intptr_t)kept);
+    struct worker *worker = map_get(&self->ids, words_key(kept));
     if (!worker) {
         worker = worker_new(self, id);
         worker->name = words_keep(&self->names, name ? name : "?");
@@ -166,7 +166,7 @@ int queue_load_frame(queue_t *self, const struct frame_row *row, const char **te
 void queue_load_worker(queue_t *self, const char *id, const struct queue_process *process)
 {
     const char *kept = words_find(&self->names, id);
-    struct worker *worker = kept ? map_get(&self->ids, (int64_t)(intptr_t)kept) : NULL;
+    struct worker *worker = kept ? map_get(&self->ids, words_key(kept)) : NULL;
     if (worker) {
         worker->process = *process;
     } else {

@@ -339,7 +339,7 @@ void queue_workers(queue_t *self, struct queue_now now,
     for (struct link *at = self->heard.next; at != &self->heard; at = at->next) {
         const struct worker *worker = LINK_ITEM(at, struct worker, heard);
         if (worker->session != 0 && worker->device_kind != DEVICE_NONE &&
-            map_get(&self->by_name, (int64_t)(intptr_t)worker->name) == worker) {
+            map_get(&self->by_name, words_key(worker->name)) == worker) {
             visit_live(self, now, worker, visit, arg);
         }
     }

@@ -42,6 +42,13 @@ const char *words_keep(struct words *self, const char *text);
 
 /* The one copy if there is one, else NULL. */
 const char *words_find(const struct words *self, const char *text);
+
+/* The key of a kept text in a map: it is there once and for good. */
+static inline int64_t words_key(const char *kept)
+{
+    return (int64_t)(intptr_t)kept;
+}
+
 void words_clear(struct words *self);
 
 #endif

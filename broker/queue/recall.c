@@ -5,11 +5,6 @@
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
-static int64_t key_of(const char *kept)
-{
-    return (int64_t)(intptr_t)kept;
-}
-
 enum drain_order recall_order(const struct worker *worker)
 {
     return worker->standing ? worker->standing->recall : DRAIN_NONE;
@@ -68,8 +63,8 @@ static void note(queue_t *self, struct queue_now now, const struct standing *sta
 int queue_rest(queue_t *self, struct queue_now now, const char *name, enum drain_order rest)
 {
     const char *kept = words_find(&self->names, name);
-    struct worker *worker = kept ? map_get(&self->by_name, key_of(kept)) : NULL;
-    struct standing *standing = kept ? map_get(&self->standings, key_of(kept)) : NULL;
+    struct worker *worker = kept ? map_get(&self->by_name, words_key(kept)) : NULL;
+    struct standing *standing = kept ? map_get(&self->standings, words_key(kept)) : NULL;
     bool known =
         standing &&
         (standing->recall != DRAIN_NONE ||

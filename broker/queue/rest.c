@@ -6,18 +6,13 @@
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
-static int64_t key_of(const char *kept)
-{
-    return (int64_t)(intptr_t)kept;
-}
-
 struct standing *rest_standing(queue_t *self, const char *name)
 {
-    struct standing *standing = map_get(&self->standings, key_of(name));
+    struct standing *standing = map_get(&self->standings, words_key(name));
     if (!standing) {
         standing = alloc_zero(1, sizeof *standing);
         standing->name = name;
-        map_put(&self->standings, key_of(name), standing);
+        map_put(&self->standings, words_key(name), standing);
     }
     return standing;
 }
@@ -135,7 +130,7 @@ void rest_turn(queue_t *self, struct queue_now now)
     struct pause *pause;
     while ((pause = pauses_due(&self->rests, now.ms)) != NULL) {
         struct standing *standing = LINK_ITEM(pause, struct standing, rest);
-        struct worker *worker = map_get(&self->by_name, key_of(standing->name));
+        struct worker *worker = map_get(&self->by_name, words_key(standing->name));
         end(self, standing);
         if (worker) {
             worker_touch(self, worker);

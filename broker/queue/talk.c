@@ -8,11 +8,6 @@
 
 enum { TEXT_MAX = 200 };
 
-static int64_t key_of(const char *kept)
-{
-    return (int64_t)(intptr_t)kept;
-}
-
 int64_t talk_park(const queue_t *self)
 {
     int64_t sessions = (int64_t)(self->session_count + self->inspector_count);
@@ -120,13 +115,13 @@ static void open_session(queue_t *self, struct queue_now now, struct worker *wor
     if (!fresh) {
         map_remove(&self->sessions, worker->session);
     }
-    if (worker->name && map_get(&self->by_name, key_of(worker->name)) == worker) {
-        map_remove(&self->by_name, key_of(worker->name));
+    if (worker->name && map_get(&self->by_name, words_key(worker->name)) == worker) {
+        map_remove(&self->by_name, words_key(worker->name));
     }
     describe(self, worker, ready);
     worker->session = self->next_session++;
     map_put(&self->sessions, worker->session, worker);
-    map_put(&self->by_name, key_of(worker->name), worker);
+    map_put(&self->by_name, words_key(worker->name), worker);
     worker_join_class(self, worker, fit_class(self, ready));
     worker_forget_lost(self, worker->name, INT64_MIN);
     worker->seen = 0;
@@ -144,7 +139,7 @@ int queue_ready(queue_t *self, struct queue_now now, const struct queue_ready *r
                 int64_t *replaced, int64_t *out)
 {
     const char *id = words_find(&self->names, ready->worker_id);
-    struct worker *worker = id ? map_get(&self->ids, key_of(id)) : NULL;
+    struct worker *worker = id ? map_get(&self->ids, words_key(id)) : NULL;
     if (worker && ready->seq <= worker->seq) {
         return QUEUE_IGNORED;
     }

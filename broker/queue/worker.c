@@ -5,17 +5,12 @@
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
-static int64_t key_of(const char *kept)
-{
-    return (int64_t)(intptr_t)kept;
-}
-
 struct worker *worker_new(queue_t *self, const char *id)
 {
     struct worker *worker = alloc_zero(1, sizeof *worker);
     worker->id = words_keep(&self->names, id);
     link_init(&worker->claims);
-    map_put(&self->ids, key_of(worker->id), worker);
+    map_put(&self->ids, words_key(worker->id), worker);
     return worker;
 }
 
@@ -85,7 +80,7 @@ void worker_heard(queue_t *self, struct queue_now now, struct worker *worker)
 static void remember_lost(queue_t *self, struct queue_now now, struct worker *worker)
 {
     if (worker->device_kind == DEVICE_NONE ||
-        map_get(&self->by_name, key_of(worker->name)) != worker) {
+        map_get(&self->by_name, words_key(worker->name)) != worker) {
         return;
     }
     struct lost_worker *lost = alloc_zero(1, sizeof *lost);
@@ -153,7 +148,7 @@ int queue_absent_next(const queue_t *self, const char **after, struct queue_proc
 void queue_absent_gone(queue_t *self, struct queue_now now, const char *id)
 {
     const char *kept = words_find(&self->names, id);
-    struct worker *worker = kept ? map_get(&self->ids, key_of(kept)) : NULL;
+    struct worker *worker = kept ? map_get(&self->ids, words_key(kept)) : NULL;
     if (worker && worker->session == 0) {
         worker_end(self, now, worker, OUTCOME_LOST);
     }
@@ -205,10 +200,10 @@ void worker_end(queue_t *self, struct queue_now now, struct worker *worker,
     if (lost && had_session) {
         remember_lost(self, now, worker);
     }
-    if (map_get(&self->by_name, key_of(worker->name)) == worker) {
-        map_remove(&self->by_name, key_of(worker->name));
+    if (map_get(&self->by_name, words_key(worker->name)) == worker) {
+        map_remove(&self->by_name, words_key(worker->name));
     }
-    map_remove(&self->ids, key_of(worker->id));
+    map_remove(&self->ids, words_key(worker->id));
     if (worker->process.start) {
         change_worker(self, worker->id, NULL);
     }
