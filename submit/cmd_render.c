@@ -154,9 +154,9 @@ static int look(struct run *run, int64_t wait_ms)
     json_t *request = msg_new("WAIT");
     msg_set(request, "jobs", run->jobs ? unfinished(run) : json_deep_copy(run->numbers));
     msg_set_int(request, "wait_ms", wait_ms);
-    run->jobs = run->jobs ? run->jobs : json_array();
     int rc = talk_ask(run->talk, request, -1, &answer);
     if (rc == CLIENT_OK) {
+        run->jobs = run->jobs ? run->jobs : json_array(); /* before that all are unfinished */
         take_states(run, json_object_get(answer, "jobs"));
         rc = talk_workers(run->talk, &workers);
     }
