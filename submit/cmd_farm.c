@@ -125,7 +125,7 @@ static int stay(talk_t *talk, const struct plan *plan, int ready)
         return COMMAND_FAILED;
     }
     supervise_set_worker_arguments(supervise, plan->worker_arguments);
-    steward_t *steward = steward_new(talk_paths(talk), "farm", true);
+    steward_t *steward = steward_new(talk_paths(talk), supervise, "farm", true);
     int status = supervise_start(supervise, plan->devices, false);
     if (status == COMMAND_DONE && plan->windows) {
         status = windows_open(talk_paths(talk), plan->devices);

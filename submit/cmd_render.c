@@ -359,7 +359,7 @@ static int run_all(struct run *run, intake_t *intake, const json_t *devices)
         run->groupable = json_deep_copy(devices);
         supervise_hold_workers(run->supervise);
     }
-    steward_t *steward = steward_new(talk_paths(run->talk), "render", false);
+    steward_t *steward = steward_new(talk_paths(run->talk), run->supervise, "render", false);
     int status = supervise_start(run->supervise, devices, !given);
     CLEANUP(vigil_destroy)
     vigil_t *vigil = vigil_new(run->talk, run->supervise, run->arguments->when_done);

@@ -57,6 +57,9 @@ struct supervise {
     void *news_arg;
     void (*caught)(void *arg); /* what the next INT does, or NULL */
     void *caught_arg;
+    int watched; /* borrowed; -1: none */
+    void (*ready)(void *arg);
+    void *ready_arg;
 };
 
 static int64_t next_start_ms(const struct supervise *self)
@@ -156,6 +159,8 @@ static bool work(void *arg)
         } else if (about == &self->timer) {
             uint64_t times = 0;
             (void)!read(self->timer, &times, sizeof times); /* only to quiet it */
+        } else if (about == &self->watched) {
+            self->ready(self->ready_arg);
         } else {
             bury(self, about);
         }
@@ -348,6 +353,19 @@ void supervise_catch(supervise_t *self, void (*caught)(void *arg), void *arg)
     self->caught_arg = arg;
 }
 
+void supervise_watch(supervise_t *self, int fd, void (*ready)(void *arg), void *arg)
+{
+    if (self->watched >= 0) {
+        (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, self->watched, NULL); /* it is in there */
+    }
+    self->watched = fd;
+    self->ready = ready;
+    self->ready_arg = arg;
+    if (fd >= 0) {
+        watch_fd(self, fd, &self->watched);
+    }
+}
+
 /* About once a second, in the waits of the talk. */
 static bool idle(void *arg)
 {
@@ -370,7 +388,7 @@ supervise_t *supervise_new(talk_t *talk, const char *role, bool in_front)
     self->talk = talk;
     self->role = role;
     self->in_front = in_front;
-    self->epoll = self->signals = self->timer = -1;
+    self->epoll = self->signals = self->timer = self->watched = -1;
     if (!open_descriptors(self)) {
         say_error("signals and timers cannot be watched: %s", strerror(errno));
         supervise_destroy(&self);

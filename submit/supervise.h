@@ -61,6 +61,9 @@ void supervise_set_news(supervise_t *self, void (*news)(void *arg, const json_t 
  */
 void supervise_catch(supervise_t *self, void (*caught)(void *arg), void *arg);
 
+/* ready is called, inside the waits, when fd can be read; one at a time, -1: none any more. */
+void supervise_watch(supervise_t *self, int fd, void (*ready)(void *arg), void *arg);
+
 /* Have the broker log this line for people, as an event. */
 void supervise_notice(supervise_t *self, const char *text);
 
