@@ -65,6 +65,8 @@ void gauges_introduce(struct program *self)
     if (device->card_count > 0) {
         self->me.memory_bytes = memory_of(device);
         self->me.device_types = cycles_types_json(device, &self->setup->device_types);
+        self->me.cards = (int)device->card_count;
+        self->me.regroups = self->setup->regroups;
         self->me.draws_shared = pin_draws_shared(device);
         self->me.device_name = self->device_name =
             telemetry_device_name(self->setup->cards, device);

@@ -27,6 +27,7 @@ queue_t *queue_new(const struct queue_config *config)
     link_init(&self->touched);
     link_init(&self->say);
     link_init(&self->lost);
+    link_init(&self->groups.workers);
     pauses_init(&self->rests, REST_FIRST_MS, REST_MAX_MS);
     pauses_init(&self->block_pauses, BLOCK_FIRST_MS, BLOCK_MAX_MS);
     return self;
@@ -137,6 +138,7 @@ void queue_turn(queue_t *self, struct queue_now now)
     forget_old(self, now);
     block_turn(self, now);
     rest_turn(self, now);
+    groups_turn(self, now);
     assign_turn(self, now);
     talk_turn(self, now);
 }
@@ -168,6 +170,8 @@ int64_t queue_deadline(const queue_t *self, struct queue_now now)
     int64_t block = pauses_deadline(&self->block_pauses);
     deadline = rest < deadline ? rest : deadline;
     deadline = block < deadline ? block : deadline;
+    int64_t group = groups_deadline(self);
+    deadline = group < deadline ? group : deadline;
     return deadline > now.ms ? deadline : now.ms;
 }
 

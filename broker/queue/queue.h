@@ -233,6 +233,13 @@ int queue_drain(queue_t *self, struct queue_now now, const char *name);
  */
 int queue_rest(queue_t *self, struct queue_now now, const char *name, enum drain_order rest);
 
+/* The cards of idle workers are to be put into groups of so many (1: each alone) by who started
+ * them; 0: they may stay as they are. */
+int64_t queue_group_size(const queue_t *self);
+
+/* They cannot do it: the jobs are given to the workers that are there. */
+void queue_group_refused(queue_t *self, struct queue_now now);
+
 /* All workers and inspectors are told to leave; stays so for those that come later. */
 void queue_drain_all(queue_t *self, struct queue_now now, enum drain_order drain);
 

@@ -9,6 +9,7 @@
  * them are borrowed and stay valid as long as both ends live: frames and jobs do not move.
  */
 
+#include "broker/queue/groups.h"
 #include "broker/queue/host.h"
 #include "broker/queue/link.h"
 #include "broker/queue/map.h"
@@ -262,6 +263,7 @@ struct worker {
     json_t *telemetry; /* of its last SYNC, or NULL */
     json_t *own_rest;  /* why it rests by its own decision, or NULL */
     struct host_share share;
+    struct grouping grouping;
 };
 
 struct lost_worker {
@@ -311,6 +313,7 @@ struct queue {
     struct map hosts;     /* address of the kept name of a machine -> struct host */
     struct pauses rests;
     struct pauses block_pauses;
+    struct groups groups;
     size_t rest_count, recall_count; /* names */
     size_t own_rest_count;           /* workers */
     struct link heard;
