@@ -137,6 +137,12 @@ json_t *devices_group(const json_t *devices, int64_t frames)
 {
     size_t count = json_array_size(devices);
     size_t size = frames > 0 && (size_t)frames < count ? count / (size_t)frames : 1;
+    return devices_join(devices, size);
+}
+
+json_t *devices_join(const json_t *devices, size_t size)
+{
+    size_t count = json_array_size(devices);
     json_t *out = json_array();
     for (size_t first = 0; first + size <= count; first += size) {
         CLEANUP(cleanup_free) char *group = alloc_text("");

@@ -28,4 +28,7 @@ bool devices_can_group(const json_t *devices);
  */
 json_t *devices_group(const json_t *devices, int64_t frames);
 
+/* In groups of size; those that do not fill one stay out. Owned. */
+json_t *devices_join(const json_t *devices, size_t size);
+
 #endif

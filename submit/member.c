@@ -14,7 +14,7 @@
 #include "submit/say.h"
 
 enum {
-    ARGUMENTS_MAX = 16,
+    ARGUMENTS_MAX = 128,
     EXIT_FAULT = 1,       /* of a broker that never served: its ledger cannot be used */
     EXIT_UNUSABLE = 2,    /* usage: the same command would fail again */
     EXIT_BROKER_HELD = 3, /* another broker has the ledger */

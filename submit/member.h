@@ -33,7 +33,7 @@ enum member_end {
 struct member {
     enum member_kind kind;
     char *device;                 /* owned; NULL for the broker */
-    const char *const *arguments; /* borrowed: further ones of a worker, NULL-terminated; or NULL */
+    const char *const *arguments; /* borrowed: further ones of a worker or inspector, or NULL */
     char *log;                    /* owned; NULL: prints to our standard error */
     child_t *child;               /* owned; NULL while it does not run */
     int owner;                    /* write end of its owner pipe, -1 */
@@ -43,6 +43,7 @@ struct member {
     int deaths;       /* in a row */
     off_t log_from;
     bool served;    /* a broker that has listened: it can run here */
+    bool retired;   /* others take its device over: it is not to come back */
     bool told_held; /* the person knows that its device is held by another worker */
 };
 

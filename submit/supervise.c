@@ -20,6 +20,7 @@
 #include "submit/member.h"
 #include "submit/objects.h"
 #include "submit/program.h"
+#include "submit/regroup.h"
 #include "submit/say.h"
 
 enum {
@@ -47,12 +48,13 @@ struct supervise {
     bool started;  /* all that is to run has been started once */
     bool stopping; /* ends are expected: nothing is started again */
     bool only_if_none;
-    bool held;                           /* no workers yet */
-    const char *const *worker_arguments; /* borrowed, or NULL */
-    struct member **members;             /* owned; broker and inspector are the first two */
+    bool held;               /* no workers yet */
+    const struct crew *crew; /* borrowed */
+    struct member **members; /* owned; broker and inspector are the first two */
     size_t count;
-    json_t *devices; /* owned; to be started when nobody else's workers are left */
-    int64_t look_ms; /* when to look again at what others started */
+    json_t *devices;    /* owned; to be started when nobody else's workers are left */
+    int64_t look_ms;    /* when to look again at what others started */
+    regroup_t *regroup; /* of cards; NULL: they stay as they are */
     void (*news)(void *arg, const json_t *hello);
     void *news_arg;
     void (*caught)(void *arg); /* what the next INT does, or NULL */
@@ -139,9 +141,44 @@ static void start_due(struct supervise *self)
 static void bury(struct supervise *self, struct member *member)
 {
     (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, child_pidfd(member->child), NULL); /* is in there */
-    enum member_end end = member_bury(member, self->stopping || self->level != SUPERVISE_RUN);
+    bool expected = self->stopping || self->level != SUPERVISE_RUN || member->retired;
+    enum member_end end = member_bury(member, expected);
+    if (self->regroup && !expected) {
+        (void)regroup_part(self->regroup, member, end); /* what is to follow is due later */
+    }
     if (member->kind == MEMBER_BROKER && end == MEMBER_ENDED && !self->stopping) {
         raise_level(self, SUPERVISE_SOFT); /* somebody ended our broker: so ends the farm */
+    }
+}
+
+static struct member *add_member(struct supervise *self, enum member_kind kind, const char *device)
+{
+    self->members = alloc_resize(self->members, self->count + 1, sizeof(struct member *));
+    struct member *member = member_new(kind, device, talk_paths(self->talk), self->in_front);
+    member->arguments = kind == MEMBER_WORKER      ? self->crew->workers.list
+                        : kind == MEMBER_INSPECTOR ? self->crew->inspector.list
+                                                   : NULL;
+    self->members[self->count++] = member;
+    return member;
+}
+
+static void add_workers(struct supervise *self, const json_t *devices)
+{
+    for (size_t i = 0; i < json_array_size(devices); i++) {
+        const char *device = json_string_value(json_array_get(devices, i));
+        add_member(self, MEMBER_WORKER, device)->start_at_ms = 0;
+    }
+}
+
+static void start_regrouped(struct supervise *self)
+{
+    json_t *devices = self->regroup && !self->stopping && self->level == SUPERVISE_RUN
+                          ? regroup_due(self->regroup, self->members, self->count)
+                          : NULL;
+    if (devices) {
+        self->count = regroup_drop(self->members, self->count);
+        add_workers(self, devices);
+        json_decref(devices);
     }
 }
 
@@ -165,6 +202,7 @@ static bool work(void *arg)
             bury(self, about);
         }
     }
+    start_regrouped(self);
     start_due(self);
     set_timer(self);
     return self->level <= before;
@@ -186,18 +224,9 @@ static bool open_descriptors(struct supervise *self)
     return self->signals >= 0 && self->timer >= 0 && self->epoll >= 0;
 }
 
-static struct member *add_member(struct supervise *self, enum member_kind kind, const char *device)
+void supervise_set_cards(supervise_t *self, const json_t *cards)
 {
-    self->members = alloc_resize(self->members, self->count + 1, sizeof(struct member *));
-    struct member *member = member_new(kind, device, talk_paths(self->talk), self->in_front);
-    member->arguments = kind == MEMBER_WORKER ? self->worker_arguments : NULL;
-    self->members[self->count++] = member;
-    return member;
-}
-
-void supervise_set_worker_arguments(supervise_t *self, const char *const *arguments)
-{
-    self->worker_arguments = arguments;
+    self->regroup = regroup_new(cards);
 }
 
 void supervise_destroy(supervise_t **self_p)
@@ -214,6 +243,7 @@ void supervise_destroy(supervise_t **self_p)
     }
     free(self->members);
     json_decref(self->devices);
+    regroup_destroy(&self->regroup);
     cleanup_fd(&self->epoll);
     cleanup_fd(&self->signals);
     cleanup_fd(&self->timer);
@@ -268,11 +298,7 @@ static void start_workers(struct supervise *self)
     if (!self->in_front) {
         tell_workers(self->devices);
     }
-    for (size_t i = 0; i < json_array_size(self->devices); i++) {
-        const char *device = json_string_value(json_array_get(self->devices, i));
-        struct member *member = add_member(self, MEMBER_WORKER, device);
-        member->start_at_ms = 0;
-    }
+    add_workers(self, self->devices);
     json_decref(self->devices);
     self->devices = NULL; /* each is started once; from then on it is a member */
     (void)work(self);     /* as in start_now */
@@ -302,7 +328,19 @@ static json_t *attend_request(const struct supervise *self)
     json_t *request = msg_new("ATTEND");
     msg_set_str(request, "role", self->role);
     msg_set_int(request, "pid", getpid());
+    if (self->regroup && regroup_refuses(self->regroup)) {
+        msg_set_bool(request, "groups", false);
+    }
     return request;
+}
+
+/* The jobs that wait want groups of so many cards. */
+static void regroup(struct supervise *self, int64_t size)
+{
+    CLEANUP(cleanup_json) json_t *workers = NULL;
+    if (self->regroup && size > 0 && talk_workers(self->talk, &workers) == CLIENT_OK) {
+        regroup_begin(self->regroup, self->members + 2, self->count - 2, workers, size);
+    }
 }
 
 /* Say that we are here and hear whether to stop. */
@@ -315,6 +353,7 @@ static void say_here(struct supervise *self)
             self->ordered = true;
             raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
         }
+        regroup(self, msg_int_or(answer, "group", 0));
     }
 }
 
@@ -382,10 +421,11 @@ static bool idle(void *arg)
     return self->level <= before;
 }
 
-supervise_t *supervise_new(talk_t *talk, const char *role, bool in_front)
+supervise_t *supervise_new(talk_t *talk, const char *role, const struct crew *crew, bool in_front)
 {
     supervise_t *self = alloc_zero(1, sizeof *self);
     self->talk = talk;
+    self->crew = crew;
     self->role = role;
     self->in_front = in_front;
     self->epoll = self->signals = self->timer = self->watched = -1;

@@ -53,8 +53,8 @@ def list_blenders():
 
 
 class Worker:
-    def __init__(self, device, owner):
-        self.device, self.owner = device, owner
+    def __init__(self, device, owner, regroups):
+        self.device, self.owner, self.regroups = device, owner, regroups
         self.inspector = device == "none"
         self.host = socket.gethostname()
         self.id = uuid.uuid4().hex
@@ -91,12 +91,17 @@ class Worker:
         kinds = ["inspect", "sweep"] if self.inspector else ["render", "inspect", "sweep"]
         body = {"t": "READY", "worker": self.id, "name": f"{self.host}/{self.device}",
                 "host": self.host, "pid": os.getpid(), "device": self.device,
-                "device_kind": "none" if self.inspector else "cpu", "kinds": kinds,
+                "device_kind": self.kind(), "kinds": kinds,
                 "blenders": [{"version": "3.4.1", "path": "/opt/blender", "denoiser": True}],
                 "holding": self.named(), "reports": self.reports[:8]}
+        if self.kind() == "gpu":
+            body.update(cards=self.device.count("+") + 1, regroups=self.regroups)
         if self.job:
             body["job"] = self.job["job"]
         self.send(body)
+
+    def kind(self):
+        return "none" if self.inspector else "gpu" if self.device.startswith("pci:") else "cpu"
 
     def named(self):
         return [{"claim": claim, "phase": held["phase"]} for claim, held in self.holding.items()]
@@ -316,8 +321,8 @@ def main():
     parser.add_argument("--list", nargs="+")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--owner-fd", type=int, default=-1)
-    parser.add_argument("--max-temperature")
-    words = parser.parse_args()
+    parser.add_argument("--regroups", type=int, default=0)
+    words, _ = parser.parse_known_args()
     if words.list and words.list[0] == "cards":
         return 0  # there are none
     if words.list:
@@ -337,7 +342,7 @@ def main():
         return 5
     if words.device == "none" and "one" in script.split():
         return 4
-    return Worker(words.device, words.owner_fd).run()
+    return Worker(words.device, words.owner_fd, words.regroups).run()
 
 
 if __name__ == "__main__":
