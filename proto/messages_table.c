@@ -244,7 +244,8 @@ SHAPE(ready_shape, ID("seq"), HEX("worker", 32), FIELD("name", FIELD_STR, 512),
       MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX),
       BYTES_OPT("memory_bytes"), STRS_OPT("device_types", DEVICE_TYPES_MAX),
       FIELD_OPT("device_name", FIELD_STR, 512), BOOL_OPT("draws_shared"),
-      INT_OPT("cards", 0, CARDS_MAX), INT_OPT("regroups", 0, CARDS_MAX));
+      INT_OPT("cards", 0, CARDS_MAX), INT_OPT("regroups", 0, CARDS_MAX),
+      BYTES_OPT("largest_bytes"));
 
 SHAPE(progress_shape, ID("claim"), STR("text"), COUNT("done"), COUNT("total"));
 

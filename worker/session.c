@@ -84,6 +84,7 @@ static json_t *ready_body(session_t *self)
     }
     if (self->me.regroups > 0) {
         json_object_set_new(body, "regroups", json_integer(self->me.regroups));
+        json_object_set_new(body, "largest_bytes", json_integer(self->me.largest_bytes));
     }
     if (self->me.device_name) {
         json_object_set_new(body, "device_name", json_string(self->me.device_name));

@@ -32,6 +32,7 @@ void groups_join(queue_t *self, struct queue_now now, struct worker *worker,
     groups_leave(worker);
     worker->grouping.cards = ready->cards > 0 ? ready->cards : 1;
     worker->grouping.of = ready->regroups;
+    worker->grouping.largest_bytes = ready->cards > 1 ? ready->largest_bytes : 0;
     if (ready->regroups > 0) {
         self->groups.first_ms = link_empty(&self->groups.workers) ? now.ms : self->groups.first_ms;
         link_append(&self->groups.workers, &worker->grouping.link);
@@ -63,11 +64,41 @@ static const struct worker *taker(queue_t *self, struct job *job)
     return NULL;
 }
 
-/* How many workers the job has use for. Engines but Cycles render on one card of a group. */
-static int64_t wanted(const struct job *job, const struct worker *worker, int64_t cards)
+/* A group has the memory of its smallest card: is the job known to be too large for one here? */
+static bool is_large(const queue_t *self, const struct job *job)
 {
+    const struct link *head = &self->groups.workers;
+    bool large = job->row.memory.too_small > 0 || !link_empty(&job->need.large);
+    for (struct link *at = head->next; at != head && !large; at = at->next) {
+        large = item(at)->class && memory_excludes(job, item(at)->class);
+    }
+    return large;
+}
+
+bool groups_have(queue_t *self, int64_t bytes)
+{
+    const struct link *head = &self->groups.workers;
+    for (struct link *at = head->next; at != head; at = at->next) {
+        if (item(at)->grouping.largest_bytes > bytes && !rest_on(item(at))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many workers the job has use for. Engines but Cycles render on one card of a group. */
+static int64_t wanted(queue_t *self, struct job *job, int64_t cards)
+{
+    const struct worker *worker = taker(self, job);
+    bool large = is_large(self, job);
+    if (!worker) {
+        return large && groups_have(self, memory_needed(job)) ? cards : 0;
+    }
     if (job->draws && worker->draws_shared) {
         return 0; /* one worker of the host takes it, whatever its cards are */
+    }
+    if (large) {
+        return cards;
     }
     if (job->by_cycles && job->ordered) {
         return job->worker_count == 0;
@@ -97,8 +128,7 @@ static void count_frames(queue_t *self, struct pool *out)
     size_t count = self->paused ? 0 : self->ready.count;
     for (size_t i = 0; i < count && i < JOBS_SCAN && out->frames < out->cards; i++) {
         struct job *job = self->ready.items[i];
-        const struct worker *worker = taker(self, job);
-        int64_t more = worker ? wanted(job, worker, out->cards) : 0;
+        int64_t more = wanted(self, job, out->cards);
         out->frames += more;
         out->begun = out->begun || (more > 0 && job->worker_count > 0);
     }

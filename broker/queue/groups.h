@@ -42,8 +42,9 @@ struct groups {
 /* Of a worker. */
 struct grouping {
     struct link link;
-    int64_t cards; /* of its device */
-    int64_t of;    /* so many its owner shares out; 0: nobody regroups them */
+    int64_t cards;         /* of its device */
+    int64_t of;            /* so many its owner shares out; 0: nobody regroups them */
+    int64_t largest_bytes; /* of a group: what one of its cards would have alone; 0 = not known */
 };
 
 void groups_join(queue_t *self, struct queue_now now, struct worker *worker,
@@ -57,6 +58,9 @@ int64_t groups_deadline(const queue_t *self); /* INT64_MAX = never */
 
 /* May it begin the job with the cards that it has? */
 bool groups_allow(const queue_t *self, const struct job *job, const struct worker *worker);
+
+/* Is there a group with a card that has more than this, alone? */
+bool groups_have(queue_t *self, int64_t bytes);
 
 /* Are other groups on their way, so that it is to leave what it need not take? */
 bool groups_coming(const queue_t *self, const struct worker *worker);

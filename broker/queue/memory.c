@@ -117,7 +117,7 @@ static enum memory_step next_step(queue_t *self, struct job *job, int64_t had)
             step = MEMORY_CPU;
         }
     }
-    return step;
+    return groups_have(self, had) ? MEMORY_LARGER : step;
 }
 
 enum memory_step memory_ran_out(queue_t *self, struct job *job, struct frame *frame,
@@ -175,6 +175,15 @@ void memory_done(queue_t *self, struct job *job, const struct worker *worker,
     if (more) {
         changed(self, job);
     }
+}
+
+int64_t memory_needed(const struct job *job)
+{
+    const struct job_memory *memory = &job->row.memory;
+    const struct frame_more *more = largest_of(job);
+    int64_t needed = memory->gpu_peak > 0 ? memory->gpu_peak - 1 : 0; /* that much is enough */
+    needed = memory->too_small > needed ? memory->too_small : needed;
+    return more && more->short_bytes > needed ? more->short_bytes : needed;
 }
 
 bool memory_forget(queue_t *self, struct job *job)

@@ -80,6 +80,9 @@ char *memory_text(queue_t *self, const struct job *job, int64_t short_bytes);
 /* Do frames wait that no worker here has the memory for? */
 bool memory_wanting(queue_t *self, struct job *job);
 
+/* More than a card may have without being enough for all that waits, as far as is known. */
+int64_t memory_needed(const struct job *job);
+
 /* "24 GiB", "7.5 GiB", "512 MiB"; new text. */
 char *memory_size(int64_t bytes);
 

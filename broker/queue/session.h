@@ -117,6 +117,7 @@ struct queue_ready {
     int64_t memory_bytes;    /* of its smallest card; 0 = not known */
     bool draws_shared;       /* Eevee draws on a card that nobody can choose */
     int64_t cards;           /* of its device; 0 = none */
+    int64_t largest_bytes;   /* of the largest card of a group; 0 = not known, or the same */
     int64_t regroups;        /* of so many cards idle ones may be grouped otherwise; 0 = never */
     unsigned ways;           /* device_types_bit of what its cards can; 0 = not known */
     bool kinds[CLAIM_KINDS]; /* by enum claim_kind */

@@ -450,6 +450,7 @@ void sim_ready(struct sim *self, struct sim_worker *worker)
         .draws_shared = worker->draws_shared,
         .cards = worker->cards,
         .regroups = worker->regroups,
+        .largest_bytes = worker->largest_bytes,
         .job = worker->job,
     };
     int64_t replaced;

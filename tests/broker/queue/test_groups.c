@@ -215,6 +215,63 @@ static void groups_that_would_be_little_larger_are_not_worth_it(void **state)
     assert_int_equal(held(two, 3), 2);
 }
 
+#define GIB ((int64_t)1 << 30)
+
+static struct sim_worker *come_with(struct sim *sim, const char *name, int64_t cards,
+                                    int64_t memory, int64_t largest)
+{
+    struct sim_worker *worker = sim_worker(sim, name);
+    worker->memory_bytes = memory;
+    worker->largest_bytes = largest;
+    worker->kind = DEVICE_GPU;
+    worker->cards = cards;
+    worker->regroups = 2;
+    worker->want = 1;
+    worker->no_sweeps = true;
+    sim_ready(sim, worker);
+    sim_turn(sim);
+    sim_step(sim, worker);
+    return worker;
+}
+
+static void run_out(struct sim *sim, struct sim_worker *worker)
+{
+    assert_int_equal(worker->held_count, 1);
+    sim_error(worker, 0, "out-of-gpu-memory", false);
+    sim_step(sim, worker);
+}
+
+/* A group has no more memory than its smallest card. */
+static void a_group_that_is_too_small_is_parted_for_its_larger_card(void **state)
+{
+    struct sim *sim = *state;
+    struct sim_worker *group = come_with(sim, "h/0+1", 2, 24 * GIB, 48 * GIB);
+    int64_t still = job(sim, "/still", "CYCLES", 1);
+    run_out(sim, group);
+    run_out(sim, group); /* in a fresh Blender, too */
+    assert_non_null(strstr(sim->failed, "trying a larger one"));
+    group->job = 0;
+    sim_step(sim, group);
+    assert_int_equal(sim_job(sim, still).row->state, JOB_ACTIVE);
+    assert_int_equal(queue_group_size(sim->queue), 1);
+    leave(sim, group);
+    assert_int_equal(come_with(sim, "h/0", 1, 24 * GIB, 24 * GIB)->held_count, 0);
+    assert_int_equal(come_with(sim, "h/1", 1, 48 * GIB, 48 * GIB)->held_count, 1);
+    assert_int_equal(queue_group_size(sim->queue), 0); /* nor are they joined again for it */
+}
+
+static void a_group_of_equal_cards_ends_with_the_figures(void **state)
+{
+    struct sim *sim = *state;
+    struct sim_worker *group = come_with(sim, "h/0+1", 2, 24 * GIB, 24 * GIB);
+    int64_t still = job(sim, "/still", "CYCLES", 1);
+    run_out(sim, group);
+    run_out(sim, group);
+    assert_int_equal(queue_group_size(sim->queue), 0);
+    assert_int_equal(sim_frame(sim, still, 1).state, FRAME_FAILED);
+    assert_non_null(strstr(sim->failed, "the largest card here has 24 GiB"));
+}
+
 /* The first of them asks before the others are there. */
 static void a_still_that_was_there_before_waits_for_all(void **state)
 {
@@ -341,6 +398,8 @@ int main(void)
         TEST(a_still_beside_a_job_under_way_is_taken_as_it_is),
         TEST(a_frame_that_comes_back_goes_to_a_single_card),
         TEST(groups_that_would_be_little_larger_are_not_worth_it),
+        TEST(a_group_that_is_too_small_is_parted_for_its_larger_card),
+        TEST(a_group_of_equal_cards_ends_with_the_figures),
         TEST(a_still_that_was_there_before_waits_for_all),
         TEST(a_wish_that_nobody_grants_ends),
         TEST(a_wish_that_cannot_be_granted_is_given_up),
