@@ -128,6 +128,25 @@ def test_a_card_that_works_is_a_sign_of_life(broker, on_machine, machine, faults
     assert broker.report(claim, "error")["code"] == "stalled"
 
 
+def test_a_card_that_works_for_others_is_none(broker, on_machine, machine, faults, job):
+    """The card is busy and our Blender on it, but the driver says who keeps it busy."""
+    faults("hang-1")
+    worker = on_machine(machine.file, "--device", f"pci:{HOT}", "--stall", "2")
+    broker.job = job
+    claim, = broker.frames(1)
+    broker.until(lambda: "started" in broker.of(claim))
+    pid = faults.starts()[-1]["pid"]
+    machine.set(HOT, "process", f"{pid} 20480 compute\nprocess = {os.getpid()} 9000 compute")
+    machine.set(HOT, "busy", f"{os.getpid()} 70\nbusy = {pid} 29")
+    begun = time.monotonic()
+    broker.until(lambda: time.monotonic() - begun > 6)
+    assert not broker.ended(claim), worker.told()
+    machine.set(HOT, "busy", f"{os.getpid()} 99")
+    broker.until(lambda: broker.ended(claim))
+    assert broker.report(claim, "error")["code"] == "stalled"
+    assert telemetry(broker)["gpu_load_percent"] == 99, "what is told is the card's"
+
+
 def test_where_no_driver_says_what_is_ours_the_card_does(broker, on_machine, machine, faults, job):
     faults("slow-1")
     on_machine(machine.file, "--device", f"pci:{COOL}")
