@@ -85,6 +85,29 @@ static void print_found(const json_t *detail)
     }
 }
 
+/* What one worker must have to take the job, as far as its frames have shown it. */
+static void print_memory(const json_t *job)
+{
+    static const struct {
+        const char *key, *words;
+    } peaks[] = {
+        { "gpu_peak_bytes", "of a card" },
+        { "gpu_rss_peak_bytes", "of the host for a GPU worker" },
+        { "cpu_rss_peak_bytes", "of the host for a CPU worker" },
+    };
+    const json_t *memory = json_object_get(job, "memory");
+    CLEANUP(cleanup_free) char *line = alloc_text("");
+    for (size_t i = 0; i < sizeof peaks / sizeof *peaks; i++) {
+        const json_t *peak = json_object_get(memory, peaks[i].key);
+        if (json_is_integer(peak)) {
+            CLEANUP(cleanup_free) char *before = line;
+            CLEANUP(cleanup_free) char *size = text_bytes(json_integer_value(peak));
+            line = alloc_format("%s%s%s %s", before, *before ? ", " : "", size, peaks[i].words);
+        }
+    }
+    print_field("memory", line);
+}
+
 static void print_job(const json_t *job, const json_t *detail)
 {
     CLEANUP(cleanup_free) char *movie = summary_movie(detail);
@@ -96,6 +119,7 @@ static void print_job(const json_t *job, const json_t *detail)
              (long long)objects_int(job, "priority"));
     print_counts(job, detail);
     print_found(detail);
+    print_memory(job);
     print_field("output", objects_str(job, "output"));
     print_field("submitted", objects_str(job, "submitted"));
     print_field("finished", objects_str(job, "finished"));

@@ -35,7 +35,8 @@ def test_keys_of_objects_are_those_of_the_issue(broker, submitter):
     worker.ready()
     job = submitter.job(answer["job"])
     assert list(job) == ["type", "job", "name", "file", "scene", "state", "priority", "output",
-                         "frames", "warnings", "submitted", "finished", "eta_s", "error"]
+                         "frames", "warnings", "submitted", "finished", "eta_s",
+                         "memory", "error"]
     assert list(job["frames"]) == ["total", "waiting", "claimed", "done", "kept", "taken",
                                    "failed", "cancelled"]
     assert set(job["frames"].values()) == {None}

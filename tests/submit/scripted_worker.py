@@ -2,7 +2,7 @@
 
 Words in the name of the .blend say what happens: `held` asks about pictures, `nocamera` fails at
 inspection, `warn` has a warning, `movie` a movie path, `bad2` fails at frame 2, `slow` waits
-before each frame until a file `go` lies beside the .blend, `full` has a full disk, `picky` fails
+before each frame until a file `go` lies beside the .blend, `full` has a full disk, `large` takes much memory, `picky` fails
 at once on the device cpu:0. Words in the file DBLEND_HOME/script:
 `die` ends a worker with 1 at its start, `busy` with 4, `gone` with 5, `one` an inspector with 4. While DBLEND_HOME/hold is there no sweep
 comes to its end; `held` beside it says that one was begun.
@@ -268,7 +268,12 @@ class Worker:
         if there:
             self.end(claim, "kept", files=files)
         else:
-            self.end(claim, "finished", ms=20, files=files, digest="dblend:" + "0" * 32 + ":3.4")
+            self.end(claim, "finished", ms=20, files=files, digest="dblend:" + "0" * 32 + ":3.4",
+                     **self.peaks(file.name))
+
+    def peaks(self, name):
+        card = {"gpu_peak_bytes": 12 << 30} if self.kind() == "gpu" else {}
+        return {"rss_peak_bytes": 3 << 30, **card} if "large" in name else {}
 
     def run(self):
         self.connect()

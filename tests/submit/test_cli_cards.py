@@ -218,6 +218,21 @@ def test_a_card_of_a_group_is_rested_by_its_place(home, machine):
           ["+".join(FOUR[:2])], why=str(home.json("workers")))
 
 
+def test_show_tells_what_a_job_took_of_cards_and_hosts(home, machine):
+    machine("four-cards")
+    home.blend("large")
+    home.blend()
+    farm_of(home, 4)
+    large, plain = number_of(home, "large.blend"), number_of(home, "plain.blend")
+    done(home, large)
+    done(home, plain)
+    assert "memory     12.0 GiB of a card, 3.0 GiB of the host for a GPU worker\n" in home.ok("show", large)
+    assert home.json("show", large)[0]["memory"] == {
+        "gpu_peak_bytes": 12 << 30, "gpu_rss_peak_bytes": 3 << 30, "cpu_rss_peak_bytes": None}
+    assert "\nmemory " not in home.ok("show", plain)
+    assert set(home.json("show", plain)[0]["memory"].values()) == {None}
+
+
 def told_to_workers(home, command, *words):
     """With which words a farm starts its workers, and its inspector, on four cards."""
     said = home.bin / "said"
