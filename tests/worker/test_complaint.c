@@ -25,6 +25,7 @@ static void known_words_have_codes(void **state)
     expect("Calloc returns null: len=1", "out-of-memory");
     expect("Error: System is out of GPU memory", "out-of-gpu-memory");
     expect("Error: Out of memory in cuMemAlloc_v2(&pointer, size) (x.cpp:1)", "out-of-gpu-memory");
+    expect("Error: Failed to create CUDA context (Out of memory)", "out-of-gpu-memory");
     expect("Error: Out of memory in HIP queue enqueue (shade)", "out-of-gpu-memory");
     expect("Unable to determine the device handle: GPU is lost.", "device-lost");
     expect("Error: Illegal address in CUDA queue synchronize (shade)", "crashed");

@@ -42,6 +42,7 @@ def test_each_of_four_cards(broker, on_machine, faults, job, index):
     place = card["pci"].rpartition(".")[0]
     assert [one["pci"] for one in said["used"]] == [place]
     assert said["listed"] == [f"CUDA_{card['name']}_{place}", f"CUDA_{card['name']}_{place}_OptiX"]
+    assert f"cycles uses OPTIX (CUDA_{card['name']}_{place}_OptiX)" in worker.told()
 
 
 @pytest.mark.parametrize("index", [0, 5, 7])
