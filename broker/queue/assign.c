@@ -124,7 +124,7 @@ static bool may_take(queue_t *self, struct job *job, struct worker *worker)
 {
     return !block_on(job, worker->name) && free_for(job, worker) &&
            fit_class_job(self, job, worker->class) && rows_waiting_for(job, worker->class) &&
-           ways_alone(self, job, worker) && host_fits(job, worker) &&
+           !ways_drawer(self, job, worker) && host_fits(job, worker) &&
            groups_allow(self, job, worker);
 }
 

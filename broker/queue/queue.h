@@ -277,7 +277,7 @@ int queue_frame(queue_t *self, int64_t number, int32_t frame, struct frame_row *
 void queue_workers(queue_t *self, struct queue_now now,
                    void (*visit)(void *arg, const struct worker_view *worker), void *arg);
 
-/* Calls visit for each worker that is blocked for the job. 0 or QUEUE_NO_JOB. */
+/* Calls visit for each worker that leaves the job to others. 0 or QUEUE_NO_JOB. */
 int queue_blocked(queue_t *self, struct queue_now now, int64_t number,
                   void (*visit)(void *arg, const struct blocked_view *blocked), void *arg);
 

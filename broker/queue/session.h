@@ -223,15 +223,15 @@ struct worker_view {
     const char *phase; /* progress text or NULL */
     int64_t phase_done;
     int64_t phase_total;
-    json_t *error;       /* {code, text, hint}: why it rests, or NULL */
+    json_t *error;       /* {code, text, hint}: why it rests, or has no work, or NULL */
     int64_t rests_until; /* wall ms; 0 = it does not, or nobody knows */
     json_t *telemetry;   /* as it said last, or NULL */
 };
 
-/* A worker that leaves a job to others, for it failed it too often. */
+/* A worker that leaves a job to others: it failed it too often, or cannot have it (idle.h). */
 struct blocked_view {
     const char *worker;
-    const char *code; /* of its last failure */
+    const char *code; /* of its last failure, or why it cannot */
     int64_t until;    /* wall ms; 0 = as long as there are others */
 };
 

@@ -125,7 +125,10 @@ static void then_the_job_goes_to_a_larger_card(void **state)
     trouble_finish(sim, big);
     sim_step(sim, small);
     assert_int_equal(small->held_count, 0);
-    assert_int_equal(trouble_blocked(sim, job).count, 0);
+    struct trouble_list blocked = trouble_blocked(sim, job); /* for their size, not for failures */
+    assert_int_equal(blocked.count, 2);
+    assert_string_equal(blocked.views[0].code, "out-of-gpu-memory");
+    assert_string_equal(blocked.views[1].code, "out-of-gpu-memory");
     struct queue_error error;
     assert_int_equal(queue_retry(sim->queue, sim->now, job, RETRY_FAILED, &error), QUEUE_OK);
     sim_step(sim, small); /* it may try again */
