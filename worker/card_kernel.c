@@ -12,7 +12,16 @@
 #include "worker/card_parts.h"
 #include "worker/drm.h"
 
-enum { TILES_MAX = 8, PERCENT_MAX = 100, MILLI = 1000 };
+enum {
+    TILES_MAX = 8,
+    PERCENT_MAX = 100,
+    MILLI = 1000,
+    METRICS_FORMAT_AT = 2, /* gpu_metrics: size in two bytes, then the format */
+    METRICS_OF_CARD = 1,
+    METRICS_OF_CHIP = 2 /* and above */
+};
+
+#define CARVED_MAX ((int64_t)2 << 30) /* what a firmware sets aside of the machine's memory */
 
 static void set_fault(struct card *card, char *fault)
 {
@@ -89,6 +98,21 @@ static char *amd_uuid(const struct sysfs_pci *pci)
     return plain ? alloc_format("GPU-%s", id) : NULL;
 }
 
+/*
+ * Part of a processor? The driver has no word for it, but tables of measurements of another format
+ * for chips than for cards. Where it has none (before 5.9) a chip is known by the little memory
+ * that was set aside for it, beside more that it shares with the machine: HIP takes no card that
+ * small.
+ */
+static bool amd_is_chip(const struct sysfs_pci *pci, int64_t memory)
+{
+    int format = sysfs_byte(pci, "gpu_metrics", METRICS_FORMAT_AT);
+    if (format >= METRICS_OF_CARD) {
+        return format >= METRICS_OF_CHIP;
+    }
+    return memory >= 0 && memory <= CARVED_MAX && sysfs_int(pci, "mem_info_gtt_total") > memory;
+}
+
 void card_ask_kernel(struct card_entry *entry)
 {
     struct card *card = &entry->card;
@@ -100,13 +124,22 @@ void card_ask_kernel(struct card_entry *entry)
             free(card->name);
             card->name = name;
         }
-        card->memory_bytes = memory > 0 ? memory : 0;
+        card->integrated = amd_is_chip(&entry->pci, memory);
+        card->memory_bytes = memory > 0 && !card->integrated ? memory : 0;
         card->uuid = amd_uuid(&entry->pci);
         check_driver(entry, "amdgpu", NULL);
     } else {
         card->memory_bytes = intel_memory(&entry->pci);
         check_driver(entry, "xe", "i915");
     }
+}
+
+/* A chip takes what was set aside for it, then the machine's. */
+static int64_t memory_used(const struct card_entry *entry)
+{
+    int64_t own = sysfs_int(&entry->pci, "mem_info_vram_used");
+    int64_t shared = entry->card.integrated ? sysfs_int(&entry->pci, "mem_info_gtt_used") : 0;
+    return own < 0 || shared < 0 ? -1 : own + shared;
 }
 
 /* In thousandths: how the sensors count degrees, and the card's watts come in millionths. */
@@ -127,7 +160,7 @@ int card_sample_kernel(const struct card_entry *entry, struct card_sample *out)
     power = power >= 0 ? power : sysfs_sensor(pci, "power1_input"); /* newer boards have this */
     heat = heat >= 0 ? heat : sysfs_sensor(pci, "temp2_input");     /* xe has no first */
     *out = (struct card_sample){
-        .memory_used_bytes = sysfs_int(pci, "mem_info_vram_used"),
+        .memory_used_bytes = memory_used(entry),
         .memory_total_bytes = entry->card.memory_bytes > 0 ? entry->card.memory_bytes : -1,
         .load_percent = load >= 0 && load <= PERCENT_MAX ? (int)load : -1,
         .temperature_c = from_thousands(heat),

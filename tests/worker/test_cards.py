@@ -313,6 +313,32 @@ def test_the_graphics_of_the_processor_come_last(machine):
     assert [device["device"] for device in host.devices()] == ["cpu:0-7"]
 
 
+@pytest.mark.parametrize("values", [{}, {"metrics": 2}, {"metrics": 0, "memory": 512}])
+def test_the_graphics_of_a_processor_of_amd_share_its_memory(machine, values):
+    host = machine("apu")
+    for key, value in values.items():
+        host.set("0000:c4:00.0", key, value)
+    card, chip = host.cards()
+    assert (card["integrated"], card["memory_bytes"]) == (False, 24560 * MIB)
+    assert (chip["integrated"], chip["memory_bytes"], chip["display"]) == (True, None, True)
+    assert [device["device"] for device in host.devices()] == ["pci:0000:03:00.0"]
+    shown = host.run(BIN / "dblend", "devices").stdout.splitlines()
+    assert "24.0 GiB" in shown[1] and " shared " in shown[2]
+
+
+@pytest.mark.parametrize("values", [{"metrics": 1, "memory": 512}, {"metrics": 0, "memory": 4096}])
+def test_a_card_of_amd_is_no_chip_for_its_size(machine, values):
+    host = machine("apu")
+    for key, value in values.items():
+        host.set("0000:c4:00.0", key, value)
+    assert [card["integrated"] for card in host.cards()] == [False, False]
+
+
+def test_a_chip_has_in_use_what_was_set_aside_and_what_it_shares(probed):
+    told = probed("apu").ask("sample 1")
+    assert (told["used"], told["total"]) == ((256 + 1024) * MIB, -1)
+
+
 def test_what_a_driver_says_is_not_trusted(machine):
     host = machine("four-cards")
     host.set("0000:17:00.0", "name", "\x1b[31mred\x07 \xe9")
