@@ -137,7 +137,8 @@ bool assign_back(queue_t *self, const struct worker *worker)
     if (job->row.state != JOB_ACTIVE || job->blocked_by || worker->moving ||
         self->drying == worker || rest_on(worker) || block_on(job, worker->name) ||
         (job->ordered && job->workers.next != &worker->on_job) ||
-        (worker->class && !fit_class_job(self, job, worker->class))) {
+        (worker->class && !fit_class_job(self, job, worker->class) &&
+         !memory_holds_large(worker))) {
         return true;
     }
     /* what is ahead may stay: nobody else is waiting for it */

@@ -57,6 +57,21 @@ bool memory_frame_fits(const struct job *job, const struct frame *frame, const s
     return !memory_large_only(job, class) || (had > 0 && had >= job->need.largest_bytes);
 }
 
+bool memory_holds_large(const struct worker *worker)
+{
+    if (worker->class->device_kind != DEVICE_CPU) {
+        return false;
+    }
+    for (struct link *at = worker->claims.next; at != &worker->claims; at = at->next) {
+        const struct claim *claim = LINK_ITEM(at, struct claim, of_worker);
+        if (claim->frame && claim->frame->more && claim->frame->more->short_bytes > 0 &&
+            memory_frame_fits(claim->job, claim->frame, worker->class)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool memory_any_large(const struct job *job, const struct class *class)
 {
     if (link_empty(&job->need.large)) {

@@ -59,6 +59,9 @@ bool memory_frame_fits(const struct job *job, const struct frame *frame, const s
 /* Among the frames that ran out: has this class memory enough for one? */
 bool memory_any_large(const struct job *job, const struct class *class);
 
+/* Does this CPU worker hold such a frame? What made the job fit it waits no longer then. */
+bool memory_holds_large(const struct worker *worker);
+
 /* A frame that ran out comes back: into its place among the others. */
 void memory_requeue(struct job *job, struct frame *frame);
 
