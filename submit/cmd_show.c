@@ -18,27 +18,6 @@
 #include "submit/target.h"
 #include "submit/text.h"
 
-struct arguments {
-    struct targets targets;
-    bool frames;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct arguments *arguments = state->input;
-    (void)arg; /* no option has an argument */
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->targets;
-        return 0;
-    case 'f':
-        arguments->frames = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static void print_field(const char *title, const char *text)
 {
     if (text && *text) {
@@ -215,14 +194,14 @@ static int print_frames(talk_t *talk, int64_t job, bool json)
     return COMMAND_DONE;
 }
 
-static int show(const struct arguments *arguments, talk_t *talk, int64_t number)
+static int show(const struct targets *targets, talk_t *talk, int64_t number)
 {
     CLEANUP(cleanup_json) json_t *job = NULL;
     CLEANUP(cleanup_json) json_t *detail = NULL;
     if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
-        return talk_complain(talk, arguments->targets.json);
+        return talk_complain(talk, targets->json);
     }
-    if (arguments->targets.json) {
+    if (targets->json) {
         CLEANUP(cleanup_json) json_t *line = objects_job(job);
         say_json(line);
     } else {
@@ -230,7 +209,7 @@ static int show(const struct arguments *arguments, talk_t *talk, int64_t number)
         print_blocked(detail);
         print_trouble(job, detail);
     }
-    return arguments->frames ? print_frames(talk, number, arguments->targets.json) : COMMAND_DONE;
+    return targets->flag ? print_frames(talk, number, targets->json) : COMMAND_DONE;
 }
 
 int cmd_show(int argc, char **argv)
@@ -242,17 +221,17 @@ int cmd_show(int argc, char **argv)
     static const struct argp_child children[] = { { &target_argp, 0, NULL, 0 }, { 0 } };
     static const struct argp argp = {
         .options = options,
-        .parser = parse,
+        .parser = target_parse_flag,
         .args_doc = "JOB|FILE",
         .doc =
             "Print all about one job: what was found in the file, where its frames go, what "
             "they wait for, and why some failed.",
         .children = children,
     };
-    struct arguments arguments = { .targets = { .need = TARGET_ONE, .choice = TARGET_NEWEST } };
+    struct targets targets = { .need = TARGET_ONE, .choice = TARGET_NEWEST, .flag_key = 'f' };
     CLEANUP(cleanup_json) json_t *jobs = NULL;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    CLEANUP(talk_destroy) talk_t *talk = target_open(&arguments.targets, &jobs);
-    return talk ? show(&arguments, talk, json_integer_value(json_array_get(jobs, 0)))
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &targets); /* ends the program on an error */
+    CLEANUP(talk_destroy) talk_t *talk = target_open(&targets, &jobs);
+    return talk ? show(&targets, talk, json_integer_value(json_array_get(jobs, 0)))
                 : COMMAND_FAILED;
 }
