@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/alloc.h"
@@ -48,6 +50,22 @@ static char *render_node(const struct card_entry *entry)
     return NULL;
 }
 
+/* "render", "video" or whatever owns the node; its number where it has no name here. */
+static char *group_of(const char *node)
+{
+    enum { ROOM = 4096 };
+    struct stat about;
+    struct group group;
+    struct group *found = NULL;
+    CLEANUP(cleanup_free) char *room = alloc_zero(1, ROOM);
+    if (stat(node, &about) != 0) {
+        return alloc_text("render");
+    }
+    return getgrgid_r(about.st_gid, &group, room, ROOM, &found) == 0 && found
+               ? alloc_text(found->gr_name)
+               : alloc_format("%u", about.st_gid);
+}
+
 /* A container that was not given a card has no node of it; one that may not use it is told so. */
 static void check_access(struct card_entry *entry)
 {
@@ -57,10 +75,11 @@ static void check_access(struct card_entry *entry)
     } else if (access(node, F_OK) != 0) {
         entry->hidden = true;
     } else if (access(node, R_OK | W_OK) != 0) {
-        set_fault(&entry->card,
-                  alloc_format("%s may not be opened: add yourself to the group that owns it "
-                               "(render or video)",
-                               node));
+        CLEANUP(cleanup_free) char *group = group_of(node);
+        set_fault(
+            &entry->card,
+            alloc_format("you may not open %s: `sudo usermod -aG %s $USER', then log in again",
+                         node, group));
     }
 }
 
