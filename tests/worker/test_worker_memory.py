@@ -85,30 +85,31 @@ def test_a_card_that_is_lost_tells_nothing_any_more(broker, on_machine, machine)
 
 
 def test_the_peaks_of_a_frame_are_reported(broker, on_machine, machine, faults, job):
-    """Of our own process, not of what else is on the card."""
+    """Of our own process, not of what else is on the card; each frame has its own."""
     faults("slow-1", "slow-2")
     on_machine(machine.file, "--device", f"pci:{HOT}")
     broker.job = job
-    claim, = broker.frames(1)
+    claim, following = broker.frames(1, 2)
     broker.until(lambda: faults.lines("slow"))
     pid = faults.starts()[-1]["pid"]
     machine.set(HOT, "process", f"{pid} 20480 compute")
     broker.until(lambda: telemetry(broker).get("gpu_memory_used_bytes") == 30000 * MIB)
     machine.set(HOT, "used", 30001)  # seen, and so is what was written before
     broker.until(lambda: telemetry(broker).get("gpu_memory_used_bytes") == 30001 * MIB)
+    machine.set(HOT, "process", f"{pid} 5000 compute")  # it gives some back: the peak stays
+    machine.set(HOT, "used", 30003)
+    broker.until(lambda: telemetry(broker).get("gpu_memory_used_bytes") == 30003 * MIB)
     (faults.path / "go-1").write_text("")
     broker.until(lambda: broker.ended(claim))
     report = broker.report(claim, "finished")
     assert report["gpu_peak_bytes"] == 20480 * MIB
     assert MIB < report["rss_peak_bytes"] < GIB
-    machine.set(HOT, "process", f"{pid} 10 compute")
-    claim, = broker.frames(2)
     broker.until(lambda: len(faults.lines("slow")) == 2)
     machine.set(HOT, "used", 30002)
     broker.until(lambda: telemetry(broker).get("gpu_memory_used_bytes") == 30002 * MIB)
     (faults.path / "go-2").write_text("")
-    broker.until(lambda: broker.ended(claim))
-    assert broker.report(claim, "finished")["gpu_peak_bytes"] == 10 * MIB
+    broker.until(lambda: broker.ended(following))
+    assert broker.report(following, "finished")["gpu_peak_bytes"] == 5000 * MIB
 
 
 def test_a_card_that_works_is_a_sign_of_life(broker, on_machine, machine, faults, job):
@@ -145,6 +146,27 @@ def test_a_card_that_works_for_others_is_none(broker, on_machine, machine, fault
     broker.until(lambda: broker.ended(claim))
     assert broker.report(claim, "error")["code"] == "stalled"
     assert telemetry(broker)["gpu_load_percent"] == 99, "what is told is the card's"
+
+
+def test_the_load_of_another_program_is_none(broker, on_machine, machine, faults, job):
+    """This very process stands for it: the card is busy with that, and ours hangs."""
+    machine.set(HOT, "process", f"{os.getpid()} 10240 compute")
+    faults("hang-1")
+    on_machine(machine.file, "--device", f"pci:{HOT}", "--stall", "1")
+    broker.job = job
+    claim, = broker.frames(1)
+    broker.until(lambda: broker.ended(claim))
+    assert broker.report(claim, "error")["code"] == "stalled"
+
+
+def test_that_a_card_is_too_hot_is_told_at_once(broker, on_machine, machine):
+    """Not with the next heartbeat: until then there might be more frames."""
+    machine.set(HOT, "temperature", 40)
+    broker.park_ms = 60000
+    on_machine(machine.file, "--device", f"pci:{HOT}", "--max-temperature", "85")
+    broker.until(lambda: broker.syncs and broker.parked)
+    machine.set(HOT, "temperature", 91)
+    broker.until(lambda: broker.last.get("rest"), timeout=20.0)
 
 
 def test_where_no_driver_says_what_is_ours_the_card_does(broker, on_machine, machine, faults, job):
