@@ -10,7 +10,10 @@
 #include "submit/say.h"
 #include "submit/text.h"
 
-enum { TIMEOUT_MS = 60000 }; /* a driver that hangs is waited for, and its card told of */
+enum {
+    TIMEOUT_MS = 60000, /* a driver that hangs is waited for, and its card told of */
+    NAMES_MAX = 4,      /* of devices, in a line */
+};
 
 static bool is_gpu(const char *device)
 {
@@ -111,6 +114,19 @@ int devices_choose(const char *list, bool low_impact, json_t **out)
         devices = NULL;
     }
     return status;
+}
+
+void devices_tell(const json_t *devices)
+{
+    CLEANUP(cleanup_free) char *names = alloc_text("");
+    size_t count = json_array_size(devices);
+    for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
+        CLEANUP(cleanup_free) char *before = names;
+        names = alloc_format("%s%s%s", before, i > 0 ? ", " : "",
+                             json_string_value(json_array_get(devices, i)));
+    }
+    say_note("starting %zu worker%s: %s%s", count, count == 1 ? "" : "s", names,
+             count > NAMES_MAX ? " ..." : "");
 }
 
 bool devices_can_group(const json_t *devices)

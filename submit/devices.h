@@ -19,6 +19,9 @@
  */
 int devices_choose(const char *list, bool low_impact, json_t **out);
 
+/* Say on which ones workers start. */
+void devices_tell(const json_t *devices);
+
 /* May they be joined into groups: more than one GPU, all of one make? */
 bool devices_can_group(const json_t *devices);
 

@@ -8,6 +8,7 @@
  * calls member_bury when that is readable. Nothing in here waits.
  */
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -58,6 +59,9 @@ bool member_start(struct member *self);
 
 /* Its child has ended: take note, tell the person unless expected, set start_at_ms. */
 enum member_end member_bury(struct member *self, bool expected);
+
+/* What the broker says of it, of these worker objects; NULL: nothing, or it does not run. */
+const json_t *member_worker(const struct member *self, const json_t *workers);
 
 /* Let it go on without us. */
 void member_disown(struct member *self);

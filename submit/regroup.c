@@ -62,28 +62,12 @@ static bool has_card(const char *device, const char *card)
     return false;
 }
 
-static const json_t *find(const json_t *workers, const struct member *member)
-{
-    for (size_t i = 0; member->child && i < json_array_size(workers); i++) {
-        const json_t *worker = json_array_get(workers, i);
-        if (objects_int(worker, "pid") == child_pid(member->child)) {
-            return worker;
-        }
-    }
-    return NULL;
-}
-
 static bool is_idle(const json_t *worker)
 {
-    return worker && strcmp(objects_str(worker, "state"), "idle") == 0 &&
-           !json_is_integer(json_object_get(worker, "job")) &&
+    const char *state = objects_str(worker, "state");
+    bool free = strcmp(state, "idle") == 0 || strcmp(state, "starting") == 0;
+    return worker && free && !json_is_integer(json_object_get(worker, "job")) &&
            json_array_size(json_object_get(worker, "frames")) == 0;
-}
-
-/* It has just begun: what it will do nobody can say. */
-static bool is_coming(const struct member *member, const json_t *worker)
-{
-    return member->child && (!worker || strcmp(objects_str(worker, "state"), "starting") == 0);
 }
 
 /* The cards that no worker has but those that may leave. */
@@ -110,17 +94,56 @@ static void tell_to_leave(struct member *member)
     child_terminate(member->child, SIGTERM);
 }
 
+bool regroup_any(struct member *const *members, size_t count)
+{
+    bool any = false;
+    for (size_t i = 0; i < count && !any; i++) {
+        any = regroup_cards(members[i]->device) > 1;
+    }
+    return any;
+}
+
+/* Its cards work alone from now on, and no group is tried for a while. */
+static void take_apart(regroup_t *self, struct member *member)
+{
+    self->starting = self->starting ? self->starting : json_array();
+    for (size_t i = 0; i < json_array_size(self->cards); i++) {
+        json_t *card = json_array_get(self->cards, i);
+        if (has_card(member->device, json_string_value(card))) {
+            json_array_append(self->starting, card);
+        }
+    }
+    say_note("each card of %s works alone", member->device);
+    self->not_before_ms = clock_mono_ms() + AGAIN_MS;
+    member->retired = true;
+}
+
+/* One card that fails makes its whole group rest. */
+static bool is_spoiled(const struct member *member, const json_t *worker)
+{
+    const char *code = objects_str(json_object_get(worker, "error"), "code");
+    return worker && regroup_cards(member->device) > 1 &&
+           strcmp(objects_str(worker, "state"), "resting") == 0 &&
+           (strcmp(code, "device-lost") == 0 || strcmp(code, "device-mismatch") == 0);
+}
+
 void regroup_begin(regroup_t *self, struct member **members, size_t count, const json_t *workers,
                    int64_t size)
 {
-    if (self->starting || regroup_refuses(self)) {
+    for (size_t i = 0; i < count && !self->starting; i++) {
+        if (!members[i]->retired && is_spoiled(members[i], member_worker(members[i], workers))) {
+            take_apart(self, members[i]);
+            child_terminate(members[i]->child, SIGTERM);
+        }
+    }
+    if (size <= 0 || self->starting || regroup_refuses(self)) {
         return;
     }
     CLEANUP(cleanup_free) bool *may_leave = alloc_zero(count + 1, sizeof *may_leave);
     for (size_t i = 0; i < count; i++) {
-        const json_t *worker = find(workers, members[i]);
-        if (is_coming(members[i], worker)) {
-            return;
+        const json_t *worker = member_worker(members[i], workers);
+        if (members[i]->child && !worker) {
+            return; /* it has just begun, and what it will do nobody can say */
         }
         may_leave[i] = is_idle(worker) && (int64_t)regroup_cards(members[i]->device) != size;
     }
@@ -146,25 +169,15 @@ bool regroup_refuses(const regroup_t *self)
     return clock_mono_ms() < self->not_before_ms;
 }
 
-bool regroup_part(regroup_t *self, struct member *member, enum member_end end)
+void regroup_part(regroup_t *self, struct member *member, enum member_end end)
 {
     bool failed = end == MEMBER_UNFIT || member->told_held || member->deaths >= TRIES;
     if (member->kind != MEMBER_WORKER || regroup_cards(member->device) < 2 || !failed ||
         end == MEMBER_ENDED) {
-        return false;
+        return;
     }
-    self->starting = self->starting ? self->starting : json_array();
-    for (size_t i = 0; i < json_array_size(self->cards); i++) {
-        json_t *card = json_array_get(self->cards, i);
-        if (has_card(member->device, json_string_value(card))) {
-            json_array_append(self->starting, card);
-        }
-    }
-    say_note("each card of %s works alone", member->device);
-    self->not_before_ms = clock_mono_ms() + AGAIN_MS;
-    member->retired = true;
+    take_apart(self, member);
     member->start_at_ms = -1;
-    return true;
 }
 
 json_t *regroup_due(regroup_t *self, struct member *const *members, size_t count)

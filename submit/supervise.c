@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,8 +16,8 @@
 #include "proto/clock.h"
 #include "proto/messages.h"
 #include "submit/command.h"
+#include "submit/devices.h"
 #include "submit/member.h"
-#include "submit/objects.h"
 #include "submit/program.h"
 #include "submit/regroup.h"
 #include "submit/say.h"
@@ -28,7 +27,6 @@ enum {
     WORKERS_START_MS = 15000,
     ATTEND_MS = 50,         /* a stop order is answered at once, the rest is of no interest */
     LOOK_MS = 2000,         /* between two looks at what others started */
-    NAMES_MAX = 4,          /* of devices, in a line */
     LEAVE_MS = 1000,        /* for the good-bye and the question who is left */
     ORDERED_LOOK_MS = 5000, /* is the broker still there that has told the workers? */
     NOW_GRACE_MS = 10000,   /* from `now` to KILL */
@@ -114,11 +112,6 @@ static void read_signals(struct supervise *self)
     }
 }
 
-static bool broker_is_mine(const struct supervise *self)
-{
-    return self->members[0]->child != NULL;
-}
-
 /* Start what is due. A broker is started only while nobody else's listens. */
 static void start_due(struct supervise *self)
 {
@@ -144,7 +137,7 @@ static void bury(struct supervise *self, struct member *member)
     bool expected = self->stopping || self->level != SUPERVISE_RUN || member->retired;
     enum member_end end = member_bury(member, expected);
     if (self->regroup && !expected) {
-        (void)regroup_part(self->regroup, member, end); /* what is to follow is due later */
+        regroup_part(self->regroup, member, end); /* what is to follow is due later */
     }
     if (member->kind == MEMBER_BROKER && end == MEMBER_ENDED && !self->stopping) {
         raise_level(self, SUPERVISE_SOFT); /* somebody ended our broker: so ends the farm */
@@ -172,13 +165,14 @@ static void add_workers(struct supervise *self, const json_t *devices)
 
 static void start_regrouped(struct supervise *self)
 {
-    json_t *devices = self->regroup && !self->stopping && self->level == SUPERVISE_RUN
-                          ? regroup_due(self->regroup, self->members, self->count)
-                          : NULL;
+    if (!self->regroup || self->stopping || self->level != SUPERVISE_RUN) {
+        return;
+    }
+    CLEANUP(cleanup_json)
+    json_t *devices = regroup_due(self->regroup, self->members, self->count);
     if (devices) {
         self->count = regroup_drop(self->members, self->count);
         add_workers(self, devices);
-        json_decref(devices);
     }
 }
 
@@ -280,23 +274,10 @@ static int await_broker(struct supervise *self)
     return COMMAND_DONE;
 }
 
-static void tell_workers(const json_t *devices)
-{
-    CLEANUP(cleanup_free) char *names = alloc_text("");
-    size_t count = json_array_size(devices);
-    for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
-        CLEANUP(cleanup_free) char *before = names;
-        names = alloc_format("%s%s%s", before, i > 0 ? ", " : "",
-                             json_string_value(json_array_get(devices, i)));
-    }
-    say_note("starting %zu worker%s: %s%s", count, count == 1 ? "" : "s", names,
-             count > NAMES_MAX ? " ..." : "");
-}
-
 static void start_workers(struct supervise *self)
 {
     if (!self->in_front) {
-        tell_workers(self->devices);
+        devices_tell(self->devices);
     }
     add_workers(self, self->devices);
     json_decref(self->devices);
@@ -334,11 +315,12 @@ static json_t *attend_request(const struct supervise *self)
     return request;
 }
 
-/* The jobs that wait want groups of so many cards. */
+/* The jobs that wait want groups of so many cards; 0: of whatever there is. */
 static void regroup(struct supervise *self, int64_t size)
 {
     CLEANUP(cleanup_json) json_t *workers = NULL;
-    if (self->regroup && size > 0 && talk_workers(self->talk, &workers) == CLIENT_OK) {
+    if (self->regroup && (size > 0 || regroup_any(self->members + 2, self->count - 2)) &&
+        talk_workers(self->talk, &workers) == CLIENT_OK) {
         regroup_begin(self->regroup, self->members + 2, self->count - 2, workers, size);
     }
 }
@@ -347,14 +329,16 @@ static void regroup(struct supervise *self, int64_t size)
 static void say_here(struct supervise *self)
 {
     CLEANUP(cleanup_json) json_t *answer = NULL;
+    int64_t group = 0;
     if (talk_ask(self->talk, attend_request(self), ATTEND_MS, &answer) == CLIENT_OK) {
         const char *stop = msg_str_or(answer, "stop", "");
         if (*stop) {
             self->ordered = true;
             raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
         }
-        regroup(self, msg_int_or(answer, "group", 0));
+        group = msg_int_or(answer, "group", 0);
     }
+    regroup(self, group);
 }
 
 void supervise_hold_workers(supervise_t *self)
@@ -499,12 +483,8 @@ static size_t missing_workers(struct supervise *self)
         return 0;
     }
     for (size_t i = 2; i < self->count; i++) {
-        bool known = !self->members[i]->child; /* it died: that was told */
-        for (size_t w = 0; !known && w < json_array_size(workers); w++) {
-            known = objects_int(json_array_get(workers, w), "pid") ==
-                    child_pid(self->members[i]->child);
-        }
-        missing += !known;
+        bool died = !self->members[i]->child; /* that was told */
+        missing += !died && !member_worker(self->members[i], workers);
     }
     return missing;
 }
@@ -600,7 +580,7 @@ void supervise_stop(supervise_t *self)
     self->stopping = true;
     set_timer(self);
     stop_workers(self);
-    bool others = talk_is_broker(self->talk) && leave(self) && broker_is_mine(self) &&
+    bool others = talk_is_broker(self->talk) && leave(self) && self->members[0]->child &&
                   !self->ordered && self->level < SUPERVISE_NOW;
     for (size_t i = 2; i-- > 0;) { /* the inspector first: it leaves with a last word */
         if (others && self->members[i]->child) {

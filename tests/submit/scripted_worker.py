@@ -2,8 +2,8 @@
 
 Words in the name of the .blend say what happens: `held` asks about pictures, `nocamera` fails at
 inspection, `warn` has a warning, `movie` a movie path, `bad2` fails at frame 2, `slow` waits
-before each frame until a file `go` lies beside the .blend, `full` has a full disk, `large` takes much memory, `picky` fails
-at once on the device cpu:0. Words in the file DBLEND_HOME/script:
+before each frame until a file `go` lies beside the .blend, `full` has a full disk, `large` takes
+much memory, `lost` loses a card of a group, `picky` fails at once on the device cpu:0. Words in the file DBLEND_HOME/script:
 `die` ends a worker with 1 at its start, `busy` with 4, `gone` with 5, `one` an inspector with 4. While DBLEND_HOME/hold is there no sweep
 comes to its end; `held` beside it says that one was begun.
 """
@@ -247,6 +247,9 @@ class Worker:
         if "full" in file.name:
             return self.end(claim, "error", code="disk-full", text=f"no room in {file.parent}",
                             hint="make room", fatal=False)
+        if "lost" in file.name and "+" in self.device:
+            return self.end(claim, "error", code="device-lost", text="GPU is lost", hint="",
+                            fatal=False)
         if "picky" in file.name and self.device == "cpu:0":
             return self.end(claim, "error", code="crashed", text="Blender crashed", hint="",
                             fatal=False)

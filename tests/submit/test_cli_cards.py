@@ -188,6 +188,17 @@ def test_a_group_whose_card_fails_is_taken_apart(home, machine):
     done(home, job)  # and nobody waits for a group that does not come
 
 
+def test_a_group_that_loses_a_card_is_taken_apart(home, machine):
+    machine("four-cards")
+    home.blend("lost")
+    farm = farm_of(home, 4)
+    job = number_of(home, "-f", "1", "lost.blend")
+    farm.says("works alone")
+    done(home, job)  # by one of those that are left
+    assert sorted(one["device"] for one in home.json("workers") if one["state"] != "lost") == FOUR
+    assert "died" not in farm.stderr()
+
+
 @pytest.mark.parametrize("words", [["--devices", "gpu:0,1,2,3"], ["--windows"]])
 def test_cards_that_were_named_or_are_shown_stay_as_they_are(home, machine, words):
     machine("four-cards")
