@@ -347,6 +347,28 @@ static void what_another_program_holds_is_not_counted_against_the_size(void **st
     assert_int_equal(sim_frame(sim, job, 1).attempts, 3);
 }
 
+static void what_another_program_goes_on_holding_is_left_to_the_cpu(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = option(sim, "allow_cpu");
+    struct sim_worker *card = gpu(sim, "h/24", 24);
+    struct sim_worker *cpu = trouble_ready(sim, "h/cpu");
+    run_out(sim, card);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(holds(card), 1);
+        sim_error(card, 0, "out-of-gpu-memory", false);
+        card->reports[0].gpu_had_bytes = 14 * GIB;
+        sim_step(sim, card);
+    }
+    assert_string_equal(sim->failed,
+                        "out-of-gpu-memory: h/24 ran out of GPU memory on frame 1; "
+                        "trying a CPU worker");
+    assert_int_equal(sim_job(sim, job).row->memory.too_small, 14 * GIB);
+    sim_step(sim, cpu);
+    assert_int_equal(holds(cpu), 1);
+    assert_int_equal(sim_frame(sim, job, 1).attempts, 0);
+}
+
 static void of_an_ordered_job_all_that_follows_needs_the_larger_card(void **state)
 {
     struct sim *sim = *state;
@@ -416,6 +438,7 @@ int main(void)
         TEST(a_peak_is_never_more_than_the_card_has),
         TEST(out_of_the_hosts_memory_is_an_attempt_after_the_fresh_one),
         TEST(what_another_program_holds_is_not_counted_against_the_size),
+        TEST(what_another_program_goes_on_holding_is_left_to_the_cpu),
         TEST(of_an_ordered_job_all_that_follows_needs_the_larger_card),
         TEST(an_unknown_card_may_be_large_enough),
         TEST(sizes_are_told_as_people_do),
