@@ -116,9 +116,19 @@ class UsageError(FarmError, ValueError):
 
 
 class FileRefused(FarmError):
-    """A .blend that cannot be submitted: it is missing, not readable, cut off, or no .blend."""
+    """A .blend that cannot be submitted: it is missing, not readable, cut off, or no .blend.
+
+    ``file``  its path, as it was given
+    """
 
     code = "file-unreadable"
+
+    def __init__(self, text: str, *, code: str, file: str, hint: str | None = None) -> None:
+        super().__init__(text, code=code, hint=hint)
+        self.file = file
+
+    def __str__(self) -> str:
+        return f"{self.file}: {super().__str__()}"
 
 
 class Refused(FarmError):
