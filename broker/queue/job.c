@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/queue/keyed.h"
 #include "broker/queue/state.h"
 #include "broker/queue/ways.h"
 #include "proto/alloc.h"
@@ -538,6 +539,7 @@ void job_delete(queue_t *self, struct job *job)
     member(&self->ready, job, &job->ready, false);
     list_remove(&self->all, job);
     map_remove(&self->jobs, job->row.job);
+    keyed_remove(self, job);
     change_job_delete(self, job->row.job);
     job_free(&job);
 }

@@ -69,6 +69,7 @@ static void free_lists(queue_t *self)
     free(self->sweep_live);
     free((void *)self->taken);
     map_clear(&self->jobs);
+    map_clear(&self->keyed);
     map_clear(&self->claims);
     map_clear(&self->sessions);
     map_clear(&self->ids);

@@ -157,6 +157,7 @@ struct job {
     unsigned ways;                   /* device_types_bit of those that are wanted; 0 = any */
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
+    struct job *key_next;            /* of the same words_hash of their spec's key */
     char *output;                    /* for people */
     struct output_name *outputs;
     size_t output_count;
@@ -294,6 +295,7 @@ struct queue {
     bool paused;
     enum drain_order drain;
     struct map jobs;
+    struct map keyed;          /* words_hash of a spec's key -> the first of its jobs */
     struct job_list all;       /* every job, by age */
     struct job_list ready;     /* active, not blocked, with waiting frames */
     struct job_list inspect;   /* queued */

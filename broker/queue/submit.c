@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/queue/keyed.h"
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
@@ -302,13 +303,20 @@ int queue_submit(queue_t *self, struct queue_now now, json_t *spec, struct queue
         job_free(&job);
         return queue_say_no(error, "usage", text, "");
     }
-    int rc = meet(self, now, spec, out, error);
+    int rc = keyed_meet(self, spec, out, error);
+    if (rc == QUEUE_SAME) {
+        rc = meet(self, now, spec, out, error);
+        if (rc == QUEUE_OK) {
+            keyed_give(self, out->job, spec);
+        }
+    }
     if (rc != QUEUE_SAME) {
         job_free(&job);
         return rc;
     }
     job->row.job = change_next_job(self);
     map_put(&self->jobs, job->row.job, job);
+    keyed_add(self, job);
     list_add(&self->all, job);
     job_changed(self, job);
     change_event(self, now, EVENT_JOB_ADDED, event_of(job, NULL), alloc_text(job->file));
