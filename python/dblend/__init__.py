@@ -18,9 +18,26 @@ from dblend.errors import (
     UsageError,
     VersionRefused,
 )
+from dblend.farm import Farm, Job
+from dblend.objects import (
+    EventInfo,
+    FrameInfo,
+    JobDetails,
+    JobInfo,
+    Progress,
+    WorkerInfo,
+)
 from dblend.version import VERSION
 
 __all__ = [
+    "EventInfo",
+    "Farm",
+    "FrameInfo",
+    "Job",
+    "JobDetails",
+    "JobInfo",
+    "Progress",
+    "WorkerInfo",
     "BrokerLost",
     "FarmError",
     "FileRefused",

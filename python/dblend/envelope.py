@@ -42,9 +42,7 @@ def answer_body(frames: Sequence[bytes]) -> bytes:
     return frames[0]
 
 
-def is_good_request(
-    frames: Sequence[bytes], limits: Limits, identity: bytes | None = None
-) -> bool:
+def is_good_request(frames: Sequence[bytes], limits: Limits, identity: bytes | None = None) -> bool:
     """Would a ROUTER take this? ``frames`` are those after the routing id.
 
     ``identity`` is a routing id that the peer chose itself, which none may.

@@ -6,9 +6,9 @@ here: a folder that is not there means that no farm runs.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import pwd
 import socket
 import stat
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ def require_private(folder: str) -> None:
             f"{folder} is not a folder but a symlink or a file",
             hint="whoever made it could take over the farm; remove it",
         )
-    if info.st_uid != os.geteuid():
+    if info.st_uid != _user():
         raise NotPrivate(
             f"the folder {folder} belongs to user {info.st_uid}, not to you",
             hint="remove it, or set DBLEND_HOME to a folder of your own",
@@ -169,12 +169,17 @@ def _home_folder(env: Mapping[str, str]) -> str:
     home = _absolute(env, "HOME")
     if home:
         return home
+    entry = ""
+    with contextlib.suppress(ImportError, KeyError):
+        import pwd  # noqa: PLC0415  # not there on Windows
 
-    try:
-        entry = pwd.getpwuid(os.geteuid()).pw_dir
-    except KeyError:
-        entry = ""
+        entry = pwd.getpwuid(_user()).pw_dir
     return entry if entry.startswith("/") else "/"
+
+
+def _user() -> int:
+    """Whose we are; 0 on Windows (untested), where files have no such owner."""
+    return os.geteuid() if hasattr(os, "geteuid") else 0
 
 
 def _xdg_folder(env: Mapping[str, str], name: str, fallback: str) -> str:
@@ -189,7 +194,7 @@ def _runtime_folder(env: Mapping[str, str]) -> str:
     xdg = _absolute(env, "XDG_RUNTIME_DIR")
     if xdg and _is_folder_of_ours(xdg) and _fits(xdg, _LONGEST_NAME):
         return f"{xdg}/dblend"
-    return f"/tmp/dblend-{os.geteuid()}"
+    return f"/tmp/dblend-{_user()}"
 
 
 def _is_folder_of_ours(path: str) -> bool:
@@ -197,7 +202,7 @@ def _is_folder_of_ours(path: str) -> bool:
         info = os.stat(path)
     except OSError:
         return False
-    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid()
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == _user()
 
 
 def _fits(folder: str, name: str) -> bool:

@@ -25,8 +25,10 @@ __all__ = [
     "TO_WORKER",
     "VERSION",
     "Limits",
+    "Size",
     "decode",
     "encode",
+    "measure",
 ]
 
 VERSION = 1
@@ -231,3 +233,31 @@ _FORMS: dict[int, Callable[[_Reader, int], Any]] = {
     0xDE: lambda reader, depth: reader.map(reader.unsigned(2), depth),
     0xDF: lambda reader, depth: reader.map(reader.unsigned(4), depth),
 }
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a part of a body."""
+
+    body_bytes: int
+    values: int
+
+    def __add__(self, other: Size) -> Size:
+        return Size(self.body_bytes + other.body_bytes, self.values + other.values)
+
+
+def measure(value: Any) -> Size:
+    """How many bytes and values something adds to a body.
+
+    >>> measure({"frames": [1, 2]})
+    Size(body_bytes=11, values=5)
+    """
+    return Size(len(msgpack.packb(value, use_bin_type=True)), _count(value))
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return 1 + len(value) + sum(map(_count, value.values()))
+    if isinstance(value, (list, tuple)):
+        return 1 + sum(map(_count, value))
+    return 1
