@@ -25,7 +25,7 @@ from dblend.objects import (
     WorkerInfo,
     progress_of,
 )
-from dblend.operations import Item, Operations, Path, numbers_of
+from dblend.operations import Item, Operations, Path, Submitted, numbers_of
 from dblend.talk import Operation, Send, Talk, Times
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Farm:
         >>> farm.submit("shot1.blend", frames="1-250", output="//out/####", priority=80)
         Job(12)
         """
-        return Job(self, self._run(self._operations.submit(path, key, options)))
+        return self._submitted(self._run(self._operations.submit(path, key, options)))
 
     def submit_many(self, items: Iterable[Item]) -> list[Job | FarmError]:
         """Queue many at once, thousands in a few messages; a Job or an error for each, in order.
@@ -135,7 +135,9 @@ class Farm:
         [Job(13), Job(14)]
         """
         results = self._run(self._operations.submit_many(items))
-        return [Job(self, entry) if isinstance(entry, int) else entry for entry in results]
+        return [
+            self._submitted(entry) if isinstance(entry, Submitted) else entry for entry in results
+        ]
 
     def job(self, number: int) -> Job:
         """The job of that number; nothing is asked yet.
@@ -278,6 +280,11 @@ class Farm:
 
     # ---- the transport ----
 
+    def _submitted(self, entry: Submitted) -> Job:
+        job = Job(self, entry.job)
+        job.repeated = entry.repeated
+        return job
+
     def _run(self, operation: Operation[T]) -> T:
         """Do what an operation yields, until it returns."""
         link: Link = self._links.take()
@@ -324,6 +331,8 @@ class Job:
         self.farm = farm
         self.number = number
         self._info = info
+        #: Was it there before it was submitted, by the same key?
+        self.repeated = False
 
     def __repr__(self) -> str:
         return f"Job({self.number})"

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Union, cast
+from typing import Any, NamedTuple, Union, cast
 
 from dblend import wire
 from dblend.errors import (
@@ -24,14 +24,22 @@ from dblend.errors import (
 )
 from dblend.objects import ENDED, EventInfo, FrameInfo, JobDetails, JobInfo, WorkerInfo
 from dblend.options import read
-from dblend.spec import SpecMaker
+from dblend.spec import BY_CONTENT, SpecMaker, content_key
 from dblend.talk import Operation, Talk, Work
 
-__all__ = ["Item", "Operations", "numbers_of"]
+__all__ = ["Item", "Operations", "Submitted", "numbers_of"]
 
 Path = Union[str, "os.PathLike[str]"]
 Item = Union[Path, Mapping[str, Any]]
 """Of submit_many: a path, or a mapping with ``file``, job options and, if wanted, ``key``."""
+
+
+class Submitted(NamedTuple):
+    """What became of an item: its job, and whether that was there before, by its key."""
+
+    job: int
+    repeated: bool
+
 
 PARK_S = 2.0  # short, so that a restart of the broker is noticed soon
 SUBMIT_JOBS_MAX = 256
@@ -51,7 +59,7 @@ class Operations:
     def __init__(self, talk: Talk, timeout: float | None = None) -> None:
         self.talk = talk
         self.timeout = timeout
-        self._farm: str | None = None
+        self._specs: SpecMaker | None = None
 
     def until(self, timeout: float | None) -> float | None:
         """The end of a time that begins now, on the talk's clock."""
@@ -76,18 +84,20 @@ class Operations:
 
     # ---- submit ----
 
-    def submit(self, path: Path, key: str | None, options: Mapping[str, Any]) -> Operation[int]:
-        """Queue one file; its job number. Raises what is in the way."""
+    def submit(
+        self, path: Path, key: str | None, options: Mapping[str, Any]
+    ) -> Operation[Submitted]:
+        """Queue one file. Raises what is in the way."""
         results = yield from self.submit_many([{**options, "file": path, "key": key}])
         result = results[0]
         if isinstance(result, FarmError):
             raise result
         return result
 
-    def submit_many(self, items: Iterable[Item]) -> Operation[list[int | FarmError]]:
-        """Queue many, in as few messages as hold them; for each its number or its error."""
+    def submit_many(self, items: Iterable[Item]) -> Operation[list[Submitted | FarmError]]:
+        """Queue many, in as few messages as hold them; for each its job or its error."""
         maker = yield from self._spec_maker()
-        results: list[int | FarmError] = []
+        results: list[Submitted | FarmError] = []
         batch = _Batch()
         for item in items:
             entry: dict[str, Any] | FarmError = yield Work(partial(_spec_or_error, maker, item))
@@ -100,12 +110,12 @@ class Operations:
         return results
 
     def _spec_maker(self) -> Operation[SpecMaker]:
-        """A new one for each submit, as it carries the time."""
-        if self._farm is None:
-            self._farm = (yield from self.hello())["farm"]
-        return SpecMaker(self._farm)
+        """For each submit anew, as it carries the time; what it knows of files it keeps."""
+        if self._specs is None:
+            self._specs = SpecMaker((yield from self.hello())["farm"])
+        return self._specs.anew()
 
-    def _send_batch(self, batch: _Batch) -> Operation[list[int | FarmError]]:
+    def _send_batch(self, batch: _Batch) -> Operation[list[Submitted | FarmError]]:
         answers: list[Any] = []
         if batch.specs:
             answers = (yield from self.change("SUBMIT", jobs=batch.specs))["jobs"]
@@ -291,7 +301,9 @@ def _spec_or_error(maker: SpecMaker, item: Item) -> dict[str, Any] | FarmError:
         if path is None:
             raise UsageError("an item without a file")
         spec = maker.spec(path, **options)
-        if key is not None:
+        if key is BY_CONTENT:
+            spec["key"] = content_key(spec)
+        elif key is not None:
             check_key(key)
             spec["key"] = key
         wire.encode({"t": "SUBMIT", "jobs": [spec]}, ONE_SPEC)
@@ -300,11 +312,11 @@ def _spec_or_error(maker: SpecMaker, item: Item) -> dict[str, Any] | FarmError:
     return spec
 
 
-def _submitted(result: Mapping[str, Any]) -> int | FarmError:
+def _submitted(result: Mapping[str, Any]) -> Submitted | FarmError:
     error = result.get("error")
     if error:
         return refusal({**error, "job": result.get("job")}, SubmitRefused)
-    return int(result["job"])
+    return Submitted(result["job"], result.get("repeated", False))
 
 
 def _outcome(result: Mapping[str, Any]) -> FarmError | None:

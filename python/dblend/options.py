@@ -10,7 +10,6 @@ import difflib
 import math
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import (
     Any,
@@ -22,6 +21,7 @@ from typing import (
 
 from dblend.errors import UsageError
 from dblend.frame_list import FRAME_MAX, FrameListError, Frames, parse
+from dblend.text import clean
 
 TEXT_BYTES = 4096  # of one string on the wire
 SHOWN_BYTES = 80  # of a wrong number
@@ -119,12 +119,6 @@ def _dashed(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _clean(text: str) -> str:
-    """Without what moves the cursor of a terminal."""
-    broken = ("Cc", "Cs", "Cn", "Zl", "Zp")
-    return "".join("?" if unicodedata.category(char) in broken else char for char in text)
-
-
 def _checked(option: Option, text: str) -> str:
     """What is sent as it is: some text that the wire takes."""
     try:
@@ -132,7 +126,7 @@ def _checked(option: Option, text: str) -> str:
     except UnicodeEncodeError:
         size = 0
     if size == 0 or "\0" in text:
-        raise UsageError(f"{_dashed(option.name)}: not a text: '{_clean(text)}'")
+        raise UsageError(f"{_dashed(option.name)}: not a text: '{clean(text)}'")
     if size > TEXT_BYTES:
         raise UsageError(f"{_dashed(option.name)}: longer than {TEXT_BYTES} bytes")
     return text
@@ -140,7 +134,7 @@ def _checked(option: Option, text: str) -> str:
 
 def _text(option: Option, value: object) -> str:
     if not isinstance(value, str):
-        raise UsageError(f"{_dashed(option.name)}: not a text: '{_clean(str(value))}'")
+        raise UsageError(f"{_dashed(option.name)}: not a text: '{clean(str(value))}'")
     return _checked(option, value)
 
 
@@ -179,7 +173,7 @@ def absolute(path: str, folder: str | None = None) -> str:
 def _flag(option: Option, value: object) -> dict[str, Any]:
     """Only what is meant is sent: `--no-denoise` is denoise false."""
     if not isinstance(value, bool):
-        raise UsageError(f"{_dashed(option.name)}: True or False, not '{_clean(str(value))}'")
+        raise UsageError(f"{_dashed(option.name)}: True or False, not '{clean(str(value))}'")
     if not value:
         return {}
     return {"denoise": False} if option.name == "no_denoise" else {option.name: True}
@@ -190,7 +184,7 @@ def _number(option: Option, value: object) -> dict[str, Any]:
     match = re.fullmatch(r"[ \t\n\v\f\r]*([+-]?[0-9]{1,30})", text)
     number = int(match[1]) if match and not isinstance(value, bool) else None
     if number is None or not option.least <= number <= option.most:
-        shown = _clean(text).encode("utf-8")[:SHOWN_BYTES].decode("utf-8", "ignore")
+        shown = clean(text).encode("utf-8")[:SHOWN_BYTES].decode("utf-8", "ignore")
         raise UsageError(f"{_dashed(option.name)}: a whole number from {option.least} "
                          f"to {option.most}, not '{shown}'")
     return {_key(option): number}

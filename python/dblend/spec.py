@@ -7,10 +7,14 @@ it again changes nothing for the job.
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import re
 import stat
 import time
+import warnings
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Union
 
 from dblend import blendfile, kept
@@ -20,6 +24,17 @@ from dblend.options import read
 _STAMP = r"_[0-9]{8}-[0-9]{6}"
 
 Path = Union[str, "os.PathLike[str]"]
+
+
+class ByContent:
+    """The type of BY_CONTENT."""
+
+    def __repr__(self) -> str:
+        return "BY_CONTENT"
+
+
+#: As the `key` of an item of submit_many: the key is made from what the job is, see content_key.
+BY_CONTENT = ByContent()
 
 
 class _Known(NamedTuple):
@@ -35,7 +50,7 @@ class SpecMaker:
     """Makes the specs of one submit: a file that many jobs render is hashed and kept once.
 
     `farm_id` is the id of the farm, from HELLO; `submitted_at` the Unix time in milliseconds, now
-    if it is not given. What a person should know (a file whose bytes cannot be kept) is in `notes`.
+    if it is not given. Where a file's bytes cannot be kept a UserWarning says so.
 
     >>> specs = SpecMaker("0123456789abcdef")
     >>> specs.spec("shot1.blend", samples=16)["options"]
@@ -48,7 +63,12 @@ class SpecMaker:
         self._submitted_ms = time.time_ns() // 1_000_000 if submitted_at is None else submitted_at
         self._cwd = _present_folder() if cwd is None else cwd
         self._known: dict[str, _Known] = {}
-        self.notes: list[str] = []
+
+    def anew(self) -> SpecMaker:
+        """For a submit now, from the present folder; what is known of files is known to it, too."""
+        maker = SpecMaker(self._farm)
+        maker._known = self._known
+        return maker
 
     def spec(self, path: Path, *, go_on: bool = False, **options: object) -> dict[str, Any]:
         """The spec for a job of the file at path, with the options of `dblend add`.
@@ -86,15 +106,14 @@ class SpecMaker:
             about = os.stat(name)
             look = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
             known = self._known.get(name)
-            if known is None or known.look != look:
+            if known is None or known.look != look or not _is_kept(known):
                 known = self._look_at(name, about, look)
                 self._known[name] = known
             return known
         except OSError as error:
             raise _unreadable(name, error) from None
         except ValueError:  # a NUL inside
-            raise FileRefused("no such file", code="file-missing", file=name,
-                              hint="check the name and the folder") from None
+            raise _missing(name) from None
 
     def _look_at(self, name: str, about: os.stat_result, look: tuple[int, ...]) -> _Known:
         path = os.path.realpath(name)
@@ -118,9 +137,9 @@ class SpecMaker:
             raise FileRefused("it was saved just now", code="file-changed", file=name,
                               hint="add it again") from None
         except OSError as error:
-            self.notes.append(
+            warnings.warn(
                 f"{path}: its bytes cannot be kept beside it ({error.strerror}); do not save it "
-                "until it is rendered, else the job pauses")
+                "until it is rendered, else the job pauses", stacklevel=2)
             return None
 
 
@@ -143,6 +162,30 @@ def check(name: str, path: str, about: os.stat_result) -> None:
     except blendfile.Truncated:
         raise FileRefused("the file is cut off or damaged", code="file-truncated", file=name,
                           hint="save it again in Blender, or copy it anew") from None
+
+
+def check_file(path: Path) -> None:
+    """Could a job of the file at path be queued? FileRefused if not. Nothing is made or sent."""
+    name = os.fspath(path)
+    try:
+        check(name, os.path.realpath(name), os.stat(name))
+    except OSError as error:
+        raise _unreadable(name, error) from None
+    except ValueError:
+        raise _missing(name) from None
+
+
+def content_key(spec: Mapping[str, Any]) -> str:
+    """The key that says what a spec says: the same bytes with the same options are one job.
+
+    Not in it is what the next run of a script would change: the times, the folder of the script.
+    """
+    options = dict(spec["options"])
+    if "render_folder" in options:
+        options.pop("output", None)  # it carries the time
+    said = [spec["file"], spec["hash"], spec["name"], options]
+    text = json.dumps(said, sort_keys=True, ensure_ascii=True)
+    return "content-" + hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
 
 
 def stem_of(path: str) -> str:
@@ -172,13 +215,22 @@ def _newest(folder: str, stem: str) -> str | None:
     return max((name for name in names if stamped.fullmatch(name)), default=None)
 
 
+def _is_kept(file: _Known) -> bool:
+    """It goes when no job needs it any more. What could not be kept need not be there."""
+    return file.kept is None or os.path.lexists(file.kept)
+
+
 def _unreadable(name: str, error: OSError) -> FileRefused:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return FileRefused("no such file", code="file-missing", file=name,
-                           hint="check the name and the folder")
+        return _missing(name)
     hint = "give yourself the right to read it (chmod u+r)" if error.errno == errno.EACCES else ""
     return FileRefused(f"cannot be read: {error.strerror}", code="file-unreadable", file=name,
                        hint=hint)
+
+
+def _missing(name: str) -> FileRefused:
+    return FileRefused("no such file", code="file-missing", file=name,
+                       hint="check the name and the folder")
 
 
 def _is_text(path: str) -> bool:
