@@ -158,6 +158,8 @@ struct job {
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
     struct job *key_next;            /* of the same words_hash of their spec's key */
+    struct job *same_next;           /* of the same fingerprint */
+    int64_t fingerprint;             /* of what is rendered, see same.c */
     char *output;                    /* for people */
     struct output_name *outputs;
     size_t output_count;
@@ -296,7 +298,9 @@ struct queue {
     enum drain_order drain;
     struct map jobs;
     struct map keyed;          /* words_hash of a spec's key -> the first of its jobs */
+    struct map same;           /* fingerprint -> the first of its jobs */
     struct job_list all;       /* every job, by age */
+    struct job_list held;      /* by age */
     struct job_list ready;     /* active, not blocked, with waiting frames */
     struct job_list inspect;   /* queued */
     struct job_list sweep;     /* output to be looked over, no claim live */
@@ -454,6 +458,14 @@ int queue_say_no(struct queue_error *error, const char *code, const char *text, 
 bool same_job(const struct job *job, const json_t *spec);
 bool same_frames(const struct job *job, const json_t *spec);
 bool same_some_frames(const struct job *job, const json_t *spec);
+
+/* Jobs are found by what they render: listed as long as they are there, anew when that changes. */
+void same_add(queue_t *self, struct job *job);
+void same_remove(queue_t *self, struct job *job);
+
+/* The newest job that is the same as spec and meant; NULL: there is none. */
+typedef bool same_kind(const struct job *job, const json_t *spec);
+struct job *same_newest(const queue_t *self, const json_t *spec, same_kind *is_meant);
 
 /* ---- questions.c ---- */
 json_t *questions_open(queue_t *self, struct job *job); /* borrowed; [] = none */
