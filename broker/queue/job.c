@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/queue/keyed.h"
+#include "broker/queue/same.h"
 #include "broker/queue/state.h"
 #include "broker/queue/ways.h"
 #include "proto/alloc.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker/queue/keyed.h"
+#include "broker/queue/same.h"
 #include "broker/queue/state.h"
 
 int queue_load_meta(queue_t *self, const char *key, int64_t value)

@@ -1,4 +1,4 @@
-/* When two jobs are the same (PROTOCOL.md, Job spec), and whether their frames meet. */
+#include "broker/queue/same.h"
 
 #include <string.h>
 
@@ -62,7 +62,7 @@ static bool same_text(const json_t *a, const json_t *b, const char *key)
     return x && y && strcmp(x, y) == 0;
 }
 
-bool same_job(const struct job *job, const json_t *spec)
+static bool same_job(const struct job *job, const json_t *spec)
 {
     const json_t *given = json_object_get(job->row.spec, "given"); /* before answers were merged */
     const json_t *mine = given ? given : json_object_get(job->row.spec, "options");
@@ -78,14 +78,13 @@ static bool equal_or_absent(const json_t *a, const json_t *b)
     return (no_a && no_b) || (!no_a && !no_b && json_equal(a, b));
 }
 
-bool same_frames(const struct job *job, const json_t *spec)
+static bool same_frames(const struct job *job, const json_t *spec)
 {
     const json_t *options = json_object_get(spec, "options");
     return equal_or_absent(job_option(job, "frames"), json_object_get(options, "frames")) &&
            equal_or_absent(job_option(job, "frame_words"), json_object_get(options, "frame_words"));
 }
 
-/* What is not numbers on both sides meets everything. */
 bool same_some_frames(const struct job *job, const json_t *spec)
 {
     struct ranges mine = { 0 };

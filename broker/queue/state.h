@@ -450,22 +450,11 @@ void job_swept(queue_t *self, struct queue_now now, struct job *job, const char 
 bool job_remove_if_idle(queue_t *self, struct job *job);
 void job_set_priority(queue_t *self, struct queue_now now, struct job *job, int32_t priority);
 
-/* ---- submit.c, steer.c, same.c ---- */
+/* ---- submit.c, steer.c ---- */
 void job_retry(queue_t *self, struct queue_now now, struct job *job); /* one that has ended */
 void job_reread(queue_t *self, struct job *job); /* after its spec has changed */
 void job_forget(queue_t *self, struct queue_now now, struct job *job);
 int queue_say_no(struct queue_error *error, const char *code, const char *text, const char *hint);
-bool same_job(const struct job *job, const json_t *spec);
-bool same_frames(const struct job *job, const json_t *spec);
-bool same_some_frames(const struct job *job, const json_t *spec);
-
-/* Jobs are found by what they render: listed as long as they are there, anew when that changes. */
-void same_add(queue_t *self, struct job *job);
-void same_remove(queue_t *self, struct job *job);
-
-/* The newest job that is the same as spec and meant; NULL: there is none. */
-typedef bool same_kind(const struct job *job, const json_t *spec);
-struct job *same_newest(const queue_t *self, const json_t *spec, same_kind *is_meant);
 
 /* ---- questions.c ---- */
 json_t *questions_open(queue_t *self, struct job *job); /* borrowed; [] = none */

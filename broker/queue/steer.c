@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "broker/queue/same.h"
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker/queue/keyed.h"
+#include "broker/queue/same.h"
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
