@@ -1,0 +1,106 @@
+"""python -m dblend.worker: the worker in Python."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from dblend import paths
+from dblend.errors import FarmError
+from dblend.worker import blenders, device_lock, log, options, system
+from dblend.worker.device import AbsentDevice, Device, WrongDevice, expand, find
+from dblend.worker.opening import Setup
+from dblend.worker.program import Choices, Program, host_name
+
+FAULT, USAGE, HELD, ABSENT = 1, 2, 4, 5
+
+
+def main(argv: list[str] | None = None) -> int:
+    """One worker, or one list; the exit status."""
+    given = options.read(sys.argv[1:] if argv is None else argv)
+    log.set_verbose(given.verbose)
+    try:
+        place = paths.find()
+        if given.list == "devices":
+            return _list_devices(given.which or "cpu")
+        os.makedirs(place.state, mode=0o700, exist_ok=True)
+        if given.list == "blenders":
+            for blender in _find_blenders(given, place):
+                print(json.dumps(blender.as_json(), separators=(",", ":")))
+            return 0
+        return 0 if given.list == "cards" else _work(given, place)
+    except FarmError as error:
+        return _fail(FAULT, str(error))
+
+
+def _fail(status: int, text: str) -> int:
+    log.error(text)
+    return status
+
+
+def _list_devices(which: str) -> int:
+    try:
+        devices = expand(which, system.cpus())
+    except (WrongDevice, AbsentDevice) as error:
+        print(f"dblend-worker: {error}", file=sys.stderr)
+        return USAGE
+    for device in devices:
+        print(json.dumps(device.as_json(), separators=(",", ":")))
+    return 0
+
+
+def _find_blenders(given: argparse.Namespace, place: paths.Place) -> list[blenders.Blender]:
+    cache = os.path.join(place.state, "blenders.json")
+    return blenders.find(given.blender, given.bpy, cache)
+
+
+def _work(given: argparse.Namespace, place: paths.Place) -> int:
+    signal.signal(signal.SIGTERM, _leave_early)
+    try:
+        device = find(given.device, system.cpus())
+    except WrongDevice as error:
+        return _fail(USAGE, f"--device {given.device}: {error}")
+    except AbsentDevice as error:
+        return _fail(ABSENT, f"--device {given.device}: {error}")
+    try:
+        held = _lock(device, place)
+    except device_lock.Held as error:
+        return _fail(HELD, str(error))
+    except OSError as error:
+        return _fail(FAULT, f"lock the device: {place.run}: {error.strerror}")
+    found = _find_blenders(given, place)
+    if not found:
+        where = ", ".join(given.blender + given.bpy) or "PATH, /opt, the home folder"
+        text = f"no Blender 2.93 or newer was found (looked at: {where})"
+        return _fail(FAULT, f"{text}; install one, or name it with --blender")
+    setup = Setup(found, device, given.recycle, given.stall * 1000, system.memory_total() // 8)
+    idle_ms = None if given.exit_when_idle is None else given.exit_when_idle * 1000
+    endpoint = given.connect or place.workers_endpoint
+    status = Program(setup, Choices(endpoint, given.factory, idle_ms, given.owner_fd)).run()
+    del held  # not before
+    return status
+
+
+def _lock(device: Device, place: paths.Place) -> device_lock.DeviceLock | None:
+    if device.kind == "none":
+        return None
+    os.makedirs(place.run, mode=0o700, exist_ok=True)
+    paths.require_private(place.run)
+    lock = device_lock.DeviceLock(place.run, device, f"{host_name()}/{device.id}")
+    if lock.overlap:
+        log.warning(f"CPUs of {device.id} are used by other workers too: {lock.overlap}")
+    return lock
+
+
+def _leave_early(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Asked to go before anything has begun."""
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
