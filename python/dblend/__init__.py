@@ -27,15 +27,19 @@ from dblend.objects import (
     Progress,
     WorkerInfo,
 )
+from dblend.options import JobOptions
+from dblend.spec import BY_CONTENT
 from dblend.version import VERSION
 
 __all__ = [
+    "BY_CONTENT",
     "EventInfo",
     "Farm",
     "FrameInfo",
     "Job",
     "JobDetails",
     "JobInfo",
+    "JobOptions",
     "Progress",
     "WorkerInfo",
     "BrokerLost",
