@@ -408,7 +408,7 @@ class Job:
         """What happened to it, from the beginning; see :meth:`Farm.events`.
 
         >>> [event["event"] for event in job.events()][0]
-        'job-queued'
+        'job-added'
         """
         return self.farm.events(after=after, job=self.number, frame=frame, follow=follow)
 
@@ -431,8 +431,7 @@ class Job:
 
         >>> job.resume()
         """
-        change = {"accept_change": True} if accept_change else {}
-        self._run(self._ops.on_job("RESUME", self.number, key, **change))
+        self._run(self._ops.resume(self.number, accept_change, key))
 
     def retry(self, *, all: bool = False, key: str | None = None) -> None:
         """Put failed and cancelled frames back; with ``all`` render every frame anew.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple, Union, cast
 
 from dblend import wire
@@ -99,13 +100,13 @@ class Operations:
         maker = yield from self._spec_maker()
         results: list[Submitted | FarmError] = []
         batch = _Batch()
-        for item in items:
-            entry: dict[str, Any] | FarmError = yield Work(partial(_spec_or_error, maker, item))
-            size = wire.measure(entry) if isinstance(entry, dict) else NOTHING
-            if not batch.takes(size):
-                results += yield from self._send_batch(batch)
-                batch = _Batch()
-            batch.add(entry, size)
+        for part in _parts(items):
+            entries: list[_Entry] = yield Work(partial(_entries_of, maker, part))
+            for entry, size in entries:
+                if not batch.takes(size):
+                    results += yield from self._send_batch(batch)
+                    batch = _Batch()
+                batch.add(entry, size)
         results += yield from self._send_batch(batch)
         return results
 
@@ -190,6 +191,11 @@ class Operations:
         """The same of one; raises why not."""
         answer = yield from self.change(kind, key, jobs=[job], **keys)
         _raise_first([_outcome(result) for result in answer["results"]])
+
+    def resume(self, job: int, accept_change: bool, key: str | None) -> Operation[None]:
+        """Let one go on."""
+        change = {"accept_change": True} if accept_change else {}
+        yield from self.on_job("RESUME", job, key, **change)
 
     def change_one(self, kind: str, key: str | None = None, **keys: Any) -> Operation[None]:
         """A change that answers with results of its own: PRIORITY, ACCEPT, DRAIN, REST."""
@@ -290,6 +296,21 @@ class _Batch:
         self._size += size
         if isinstance(entry, dict):
             self.specs.append(entry)
+
+
+_Entry = tuple[Union[dict[str, Any], FarmError], wire.Size]
+
+
+def _parts(items: Iterable[Item]) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while part := list(islice(iterator, SUBMIT_JOBS_MAX)):
+        yield part
+
+
+def _entries_of(maker: SpecMaker, items: list[Item]) -> list[_Entry]:
+    """Spec or error of each, and what it takes up in a message."""
+    specs = [_spec_or_error(maker, item) for item in items]
+    return [(spec, wire.measure(spec) if isinstance(spec, dict) else NOTHING) for spec in specs]
 
 
 def _spec_or_error(maker: SpecMaker, item: Item) -> dict[str, Any] | FarmError:

@@ -53,7 +53,7 @@ Operation = Generator[Action, Any, T]
 class Times:
     """Seconds."""
 
-    first_s: float = 0.7  # nobody has ever answered: then look whether anybody listens
+    first_s: float = 0.5  # nobody has ever answered: then look whether anybody listens
     deaf_s: float = 10.0  # somebody listens, but has never answered
     overdue_s: float = 2.0  # beyond the time for which the broker may park the request
     outlive_s: float = 600.0  # how long a broker that once answered may be away
