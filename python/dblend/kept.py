@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import shutil
@@ -27,6 +28,7 @@ NAME_MAX = 255  # bytes of a file's name
 HASH_ATTEMPTS = 3
 _FICLONE = 0x40049409  # ioctl of Linux: share the blocks of another file
 _EXTENSION = ".blend"
+_without_clones: set[int] = set()  # devices
 _making = threading.Lock()  # the file is made under a name that this process has once
 
 
@@ -107,14 +109,18 @@ def _is_there(kept: str, facts: Facts) -> bool:
 
 def making_path(path: str) -> str:
     """What a process that is gone has left there is removed by host, pid and start in its name."""
-    name = f".dblend-{socket.gethostname()}-{os.getpid()}-{_started()}{_EXTENSION}"
-    return os.path.join(os.path.dirname(path), name)
+    return os.path.join(os.path.dirname(path), _making_name(os.getpid()))
 
 
-def _started() -> int:
+@functools.lru_cache(maxsize=1)
+def _making_name(pid: int) -> str:
+    return f".dblend-{socket.gethostname()}-{pid}-{_started(pid)}{_EXTENSION}"
+
+
+def _started(pid: int) -> int:
     """When this process started, in ticks of the kernel; -1 where there is no /proc."""
     try:
-        with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             return int(file.read().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return -1
@@ -140,11 +146,13 @@ def _make_file(path: str, facts: Facts, kept: str) -> None:
 
 
 def _make_at(path: str, source: int, about: os.stat_result, making: str) -> None:
-    try:
-        _fill(source, making, about, clone=True)
-        return
-    except OSError:
-        pass  # most file systems have no clones
+    if about.st_dev not in _without_clones:
+        try:
+            _fill(source, making, about, clone=True)
+            return
+        except OSError as error:
+            if error.errno in (errno.EOPNOTSUPP, errno.ENOTTY):
+                _without_clones.add(about.st_dev)  # as most file systems are
     try:
         os.link(path, making)
     except FileExistsError:

@@ -3,12 +3,14 @@
 import json
 import os
 import random
+import re
 import sqlite3
 
 import pytest
 
 from dblend import blendfile
 from dblend.errors import FileRefused, UsageError
+from dblend.farm import Farm
 from dblend.frame_list import parse
 from dblend.options import OPTIONS, read
 from dblend.spec import SpecMaker
@@ -84,6 +86,14 @@ def farm_of(kept):
     return kept.rsplit(".", 3)[1]
 
 
+def timeless(spec):
+    """Without what another moment changes."""
+    options = dict(spec["options"])
+    if "render_folder" in options:
+        options["output"] = re.sub(r"_\d{8}-\d{6}/", "_time/", options["output"])
+    return dict(spec, options=options, submitted_at=0)
+
+
 def differential(home, cases):
     """Queue each with the command line, and make its spec: both, side by side."""
     home.blend()
@@ -106,6 +116,41 @@ def differential(home, cases):
 def test_the_same_options_make_the_same_job(home):
     for options, ours, theirs in differential(home, GOOD):
         assert ours == theirs, options
+
+
+def test_any_options_together_make_the_same_job(home):
+    chance = random.Random(7)
+    single = [options for options in GOOD if len(options) == 1]
+
+    def together():
+        options = {}
+        for one in chance.sample(single, 8):
+            options.update(one)
+        for one, other in (("keep", "overwrite"), ("trust-scripts", "no-scripts"),
+                           ("render-folder", "output")):
+            if one in options:
+                options.pop(other, None)
+        return options
+
+    for options, ours, theirs in differential(home, [together() for _ in range(40)]):
+        assert ours == theirs, options
+
+
+def test_both_queue_the_same_and_show_the_same(home, monkeypatch):
+    home.blend()
+    monkeypatch.chdir(home.work)
+    cases = [dict(options, again=None, name=f"job {number}") for number, options in enumerate(GOOD)]
+    for options in cases:
+        home.ok("add", "-q", "--no-wait", *words_of(options), "plain.blend")
+    with Farm.connect(home.home) as farm:
+        results = farm.submit_many(
+            dict(given_of(options), file="plain.blend") for options in cases)
+        assert [result.number for result in results] == list(range(len(cases) + 1, 2 * len(cases) + 1))
+        details = [farm.job(number + 1).details() for number in range(2 * len(cases))]
+    for theirs, ours in zip(details, details[len(cases):]):
+        assert timeless(ours["spec"]) == timeless(theirs["spec"])
+        for key in ("name", "file", "priority"):
+            assert ours["job"][key] == theirs["job"][key]
 
 
 def test_random_frame_lists_mean_the_same(home):
