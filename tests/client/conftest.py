@@ -1,6 +1,7 @@
 """The Python client's tests: python/dblend as it lies in the checkout, against a real broker."""
 
 import pathlib
+import shutil
 import sys
 import tempfile
 import threading
@@ -45,11 +46,12 @@ def broker(request, tmp_path):
 @pytest.fixture
 def home(request):
     """A farm's home with all programs, as the tests of dblend have it: short, for its sockets."""
-    with tempfile.TemporaryDirectory(prefix="dblend ", ignore_cleanup_errors=True) as folder:
-        made = Home(pathlib.Path(folder) / "a farm")
-        request.node.told = made.told
-        yield made
-        made.close()
+    folder = tempfile.mkdtemp(prefix="dblend ")
+    made = Home(pathlib.Path(folder) / "a farm")
+    request.node.told = made.told
+    yield made
+    made.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
