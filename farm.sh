@@ -10,7 +10,8 @@ packages_build=(gcc libc6-dev cmake make pkg-config libczmq-dev libzmq3-dev libm
     libsqlite3-dev libhwloc-dev libjansson-dev libncurses-dev zlib1g-dev libzstd-dev libsodium-dev)
 # Blender opens libEGL by itself for Eevee and Workbench: no package says so.
 packages_run=(blender python3 python3-numpy python3-openimageio libegl1 libgl1-mesa-dri)
-packages_test=(libcmocka-dev python3-pytest python3-pytest-xdist python3-msgpack python3-zmq)
+packages_test=(libcmocka-dev python3-pytest python3-pytest-xdist python3-hypothesis python3-msgpack
+    python3-zmq)
 
 usage() {
     cat <<'TEXT'

@@ -23,6 +23,7 @@ from dblend.errors import (
     UsageError,
     refusal,
 )
+from dblend.messages import SPEC
 from dblend.objects import ENDED, EventInfo, FrameInfo, JobDetails, JobInfo, WorkerInfo
 from dblend.options import read
 from dblend.spec import BY_CONTENT, SpecMaker, content_key
@@ -327,6 +328,7 @@ def _spec_or_error(maker: SpecMaker, item: Item) -> dict[str, Any] | FarmError:
         elif key is not None:
             check_key(key)
             spec["key"] = key
+        SPEC.check(spec, "")
         wire.encode({"t": "SUBMIT", "jobs": [spec]}, ONE_SPEC)
     except FarmError as error:
         return error

@@ -18,8 +18,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, TypeVar, Union
 
-from dblend import paths, wire
-from dblend.errors import BrokerLost, Malformed, NoBroker, TimeIsOver, VersionRefused, refusal
+from dblend import messages, paths, wire
+from dblend.errors import BrokerLost, NoBroker, TimeIsOver, refusal
 
 __all__ = ["Action", "Operation", "Send", "Talk", "Times", "Work"]
 
@@ -85,9 +85,10 @@ class Talk:
         ``until`` is on our clock. Raises Refused for an ERROR, NoBroker, BrokerLost, TimeIsOver,
         and Malformed for an answer that is none.
         """
+        messages.check({"v": wire.VERSION, **request}, "from-submitter")
         body = wire.encode(request, wire.FROM_SUBMITTER)
         answer = wire.decode((yield from self._exchange(body, park_s, until)), wire.TO_SUBMITTER)
-        return _result_of(answer)
+        return _result_of(request["t"], answer)
 
     def _exchange(self, body: bytes, park_s: float, until: float | None) -> Operation[bytes]:
         begun = self.clock()
@@ -124,12 +125,10 @@ class Talk:
             )
 
 
-def _result_of(answer: dict[str, Any]) -> dict[str, Any]:
-    kind = answer.get("t")
-    if kind == "OK":
-        return answer
-    if kind == "ERROR":
+def _result_of(request: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """A broker of another version says so in its own: that ERROR is read whatever else it is."""
+    if answer.get("t") == "ERROR":
         raise refusal(answer)
-    if kind == "REFUSED":
-        raise refusal(answer, VersionRefused)
-    raise Malformed(f"an answer of type {kind!r}", fault="unknown-type")
+    messages.check(answer, "to-submitter")
+    messages.check_answer(request, answer)
+    return answer

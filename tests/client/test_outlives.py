@@ -106,12 +106,13 @@ def test_a_lost_answer_changes_nothing_twice(front, broker, blend):
 
 
 def test_an_answer_of_another_kind_is_malformed(front):
-    answers = {1: [msgpack.packb({"v": 1, "t": "OK", "workers": 0})], 2: [b"\xc1"],
+    answers = {1: [msgpack.packb({"v": 1, "t": "OK", "farm": "0" * 16})], 2: [b"\xc1"],
                3: [msgpack.packb({"v": 1, "t": "GRANT"})], 4: [b"", b""],
-               5: [msgpack.packb({"v": 2, "t": "ERROR", "code": "version", "text": "no"})]}
+               5: [msgpack.packb({"v": 1, "t": "OK"})],
+               6: [msgpack.packb({"v": 2, "t": "ERROR", "code": "version", "text": "no"})]}
     odd = front(lambda number, body: answers[number])
     with dblend.Farm.connect(odd.endpoint) as farm:
-        for _ in range(3):
+        for _ in range(4):
             with pytest.raises(dblend.Malformed):
                 farm.hello()
         with pytest.raises(dblend.VersionRefused):
