@@ -70,7 +70,10 @@ def _work(given: argparse.Namespace, place: paths.Place) -> int:
     try:
         held = _lock(device, place)
     except device_lock.Held as error:
-        return _fail(HELD, str(error))
+        if device.kind == "none":
+            log.info(f"an inspector is here already: {error}")  # all one could wish for
+            return HELD
+        return _fail(HELD, f"{error}; stop it, or take another device")
     except OSError as error:
         return _fail(FAULT, f"lock the device: {place.run}: {error.strerror}")
     found = _find_blenders(given, place)
@@ -86,9 +89,7 @@ def _work(given: argparse.Namespace, place: paths.Place) -> int:
     return status
 
 
-def _lock(device: Device, place: paths.Place) -> device_lock.DeviceLock | None:
-    if device.kind == "none":
-        return None
+def _lock(device: Device, place: paths.Place) -> device_lock.DeviceLock:
     os.makedirs(place.run, mode=0o700, exist_ok=True)
     paths.require_private(place.run)
     lock = device_lock.DeviceLock(place.run, device, f"{host_name()}/{device.id}")

@@ -1,6 +1,6 @@
 """device_lock - one worker a device: a file in the farm's private folder, locked by the kernel.
 
-The same file as the C worker's, so that the two exclude each other (PROTOCOL.md, section 8). It
+The same file as the C worker's, so that the two exclude each other (PROTOCOL.md 2.5). It
 stays; it says who held it last.
 """
 
