@@ -131,6 +131,23 @@ def test_without_a_farm_they_say_so(tmp_path, words):
     assert done.returncode == 1 and "dblend farm" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_the_code_in_the_readme_of_the_package_runs(run, blend, broker, farm):
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "python" / "README.md").read_text(), re.M | re.S)
+    blend("shot1")
+    blend("shot2")
+    ended = threading.Event()
+    worker = broker.worker()
+    worker.ready()
+    work = threading.Thread(target=worker.work, args=(ended.is_set,))
+    work.start()
+    told = [run("-c", block) for block in blocks]
+    ended.set()
+    work.join()
+    assert [(status, err) for status, _, err in told] == [(0, "")] * 4
+    assert told[0][1].splitlines()[0] == "1 /render/shot_0001.png"
+    assert told[3][1] == "file-missing none.blend: no such file (check the name and the folder)\n"
+
+
 def test_the_readme_names_them_all():
     text = (EXAMPLES / "README.md").read_text()
     names = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".csv")}
