@@ -7,6 +7,8 @@ key is made from what it says, and from the bytes of its file.
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 import textwrap
 import warnings
@@ -15,7 +17,7 @@ from itertools import islice
 from typing import BinaryIO, TextIO
 
 from dblend import table
-from dblend.errors import FarmError, FileRefused
+from dblend.errors import FarmError, FileRefused, UsageError
 from dblend.farm import Farm, Job
 from dblend.objects import JobInfo
 from dblend.options import OPTIONS
@@ -25,6 +27,7 @@ from dblend.text import clean
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 CHUNK = 256  # rows of a request
 PROBLEMS_TOLD = 50
+SECONDS_MAX = 31536000
 
 DESCRIPTION = """\
 Queue a table of jobs: a CSV file with a line of column names, or JSON lines, an object a line.
@@ -36,8 +39,9 @@ EPILOG = f"""\
 {textwrap.fill('Columns: file, key, ' + ', '.join(OPTIONS) + '.', 96)}
 
 A row that is queued already is not queued again, so a batch that was interrupted is simply run
-again: a row stands for one job for as long as that is listed, and a .blend that was saved again is
-another one. `key' may name that job instead: another row under the same key is refused.
+again: a row stands for one job for as long as that is listed, whatever became of it (see `dblend
+retry', `dblend remove'), and a .blend that was saved again is another one. `key' may name the job
+instead: another row under the same key is refused.
 
 The whole table is looked at first: when a row is wrong nothing is queued.
 
@@ -48,7 +52,13 @@ nothing was sent then; 130 when it was interrupted."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program with these arguments, those of the command line if there are none."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.timeout is not None and not given.wait:
+        parser.error("--timeout is of use with --wait only")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
@@ -56,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(given, sys.stdin.buffer)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read the table has left
+    except BrokenPipeError:  # whoever read the table has left; nor is there a place for the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
@@ -69,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-n", "--dry-run", action="store_true",
                         help="look at the table and the files only; no farm is needed")
     parser.add_argument("-w", "--wait", action="store_true", help="wait until the jobs have ended")
-    parser.add_argument("-t", "--timeout", type=float, metavar="SECONDS",
+    parser.add_argument("-t", "--timeout", type=_seconds, metavar="SECONDS",
                         help="with --wait: give up after so long, with exit status 1")
     parser.add_argument("-q", "--quiet", action="store_true", help="print job numbers only")
     parser.add_argument("--farm", metavar="ADDRESS",
@@ -77,11 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= SECONDS_MAX:
+        raise ValueError(text)
+    return seconds
+
+
 def _run(given: argparse.Namespace, stdin: BinaryIO) -> int:
     try:
         rows = table.load(given.table, stdin)
     except OSError as error:
-        _say(f"{given.table}: {error.strerror}")
+        _say(f"{given.table}: {error.strerror or error}")
         return USAGE
     with rows:
         count = _check(rows, given.table)
@@ -103,7 +120,7 @@ def _go_through(rows: table.Table, given: argparse.Namespace) -> int:
     except FarmError as error:
         report.end()
         _say(str(error))
-        return FAILED
+        return USAGE if isinstance(error, UsageError) else FAILED
 
 
 def _say(text: str) -> None:
@@ -205,7 +222,11 @@ def _queue(farm: Farm, rows: table.Table, report: _Report, given: argparse.Names
 
 def _why(error: FarmError) -> str:
     """The file is named already."""
-    return f"{error.text}; {error.hint}" if error.hint else error.text
+    return _hinted(error.text, error.hint)
+
+
+def _hinted(text: str, hint: str | None) -> str:
+    return f"{text}; {hint}" if hint else text
 
 
 def _wait(farm: Farm, numbers: list[int], timeout: float | None) -> int:
@@ -213,7 +234,7 @@ def _wait(farm: Farm, numbers: list[int], timeout: float | None) -> int:
     for info in infos:
         if info["state"] != "done" and not _goes_on(info):
             error = info["error"]
-            why = f": {error['text']}" if error else ""
+            why = f": {_hinted(error['text'], error['hint'])}" if error else ""
             _say(f"job {info['job']} ({info['name']}): {info['state']}{why}")
     done = sum(info["state"] == "done" for info in infos)
     print(f"{done} of {len(infos)} jobs are done", file=sys.stderr, flush=True)

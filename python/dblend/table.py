@@ -21,6 +21,7 @@ from dblend.options import OPTIONS, read
 SPOOL_BYTES = 16 << 20  # of a table from a pipe that are held in memory
 LINE_BYTES = 1 << 20
 KEY_BYTES = 128
+PATH_BYTES = 4096
 _YES = {"yes", "y", "true", "1", "on", "x"}
 _NO = {"no", "n", "false", "0", "off"}
 
@@ -301,10 +302,9 @@ def _row_of(cells: _Named) -> Row | Problem:
     options: dict[str, Any] = {}
     for name, (place, value) in cells.values.items():
         if name in ("file", "key"):
-            if not isinstance(value, str) or not value:
-                return Problem(cells.line, place, "not a text")
-            if name == "key" and len(value.encode("utf-8", "replace")) > KEY_BYTES:
-                return Problem(cells.line, place, f"longer than {KEY_BYTES} bytes")
+            why = _no_text(value, KEY_BYTES if name == "key" else PATH_BYTES)
+            if why:
+                return Problem(cells.line, place, why)
             continue
         try:
             read({name: value})
@@ -319,6 +319,17 @@ def _row_of(cells: _Named) -> Row | Problem:
         return Problem(cells.line, "", str(error))
     key = cells.values["key"][1] if "key" in cells.values else None
     return Row(cells.line, cells.values["file"][1], key, options)
+
+
+def _no_text(value: object, most: int) -> str:
+    """Why it can be no key and no path; "" if it can."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return "not a text"
+    try:
+        size = len(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "not a text"
+    return f"longer than {most} bytes" if size > most else ""
 
 
 def load(path: str, stdin: BinaryIO) -> Table:

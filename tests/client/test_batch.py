@@ -167,6 +167,9 @@ WRONG = [
     ('{"file": "a", "min-frame-time": NaN}', "line 1: NaN is no number"),
     ('{"file": "a", "sampels": 1}', "line 1: unknown key 'sampels'; did you mean 'samples'?"),
     ('{"file": ["a"]}', "line 1, 'file': not a text"),
+    ('{"file": "a\\u0000"}', "line 1, 'file': not a text"),
+    ('{"file": "a", "key": "\\ud800"}', "line 1, 'key': not a text"),
+    ("file\n" + "a" * 4097 + "\n", "line 2, column 1 (file): longer than 4096 bytes"),
     ('{"frames": 1}', "line 1: no file is named"),
     ('{"file": "a", "keep": "yes"}', "line 1, 'keep': --keep: True or False, not 'yes'"),
     ('{"file": "a"}\n["b"]\n', "line 2: not a JSON object"),
@@ -196,9 +199,11 @@ def test_when_a_row_is_wrong_nothing_is_queued(batch, shots, farm):
     assert farm.jobs(all=True) == []
 
 
-@pytest.mark.parametrize("words", [[], ["a", "b"], ["--sampels", "a"], ["none.csv"], ["-t", "x", "a"],
-                                   ["."]])
-def test_wrong_usage(tmp_path, words):
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--sampels", "a"], ["none.csv"], ["-w", "-t", "x", "a"],
+                                   ["."], ["-w", "-t", "-1", "a"], ["-w", "-t", "nan", "a"], ["-t", "1", "a"],
+                                   ["--farm", "gopher://a", "a"]])
+def test_wrong_usage(tmp_path, blend, words):
+    (tmp_path / "a").write_text(f"file\n{blend()}\n")
     process = Batch(tmp_path, tmp_path).start(*words, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     out, err = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, out) == (2, b"") and err
@@ -219,6 +224,19 @@ def test_no_rows_and_no_farm(tmp_path, blend):
     assert batch.run("file,frames\n") == (0, [], "dblend.batch: shots.csv: no rows\n")
     status, lines, err = batch.run("file\na.blend\n")
     assert (status, lines) == (1, []) and "dblend farm" in err
+
+
+def test_its_reader_may_leave_and_need_not_show_everything(batch, shots, blend):
+    (batch.folder / "shots.csv").write_text("file\n" + "a.blend\n" * 3000)
+    process = batch.start("-n", "shots.csv", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 1
+    process.stderr.close()
+    blend("\u00fc\u4e00")
+    batch.env["PYTHONIOENCODING"] = "ascii"
+    assert batch.run("file\n\u00fc\u4e00.blend\n")[:2] == (
+        0, ["  LINE     JOB  FILE", "     2       1  ??.blend: queued"])
 
 
 def test_it_waits_until_all_is_rendered(batch, shots, working):

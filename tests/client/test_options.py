@@ -5,10 +5,11 @@ import os
 import random
 import re
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dblend import blendfile
+from dblend import blendfile, kept
 from dblend.errors import FileRefused, UsageError
 from dblend.farm import Farm
 from dblend.frame_list import parse
@@ -294,8 +295,8 @@ def test_a_file_that_many_jobs_render_is_kept_once(home, monkeypatch):
     home.blend("shot", path.name.encode() and home.blend("other").read_bytes() + b"more")
     again = specs.spec(path)
     assert again["hash"] != first["hash"] and again["kept"] != first["kept"]
-    with open(first["kept"], "rb") as kept:
-        assert len(kept.read()) == first["size"]
+    with open(first["kept"], "rb") as file:
+        assert len(file.read()) == first["size"]
     os.unlink(again["kept"])  # its jobs have ended
     assert os.path.exists(specs.anew().spec(path)["kept"])
 
@@ -312,6 +313,37 @@ def test_where_nothing_can_be_kept_it_says_so(home):
         f"{path}: its bytes cannot be kept beside it (No space left); do not save it "
         "until it is rendered, else the job pauses")
     assert [found.name for found in home.work.iterdir()] == ["shot.blend"]
+
+
+def test_a_file_that_is_being_written_is_refused(home, monkeypatch):
+    path = home.blend("shot")
+    whole = path.read_bytes()
+    taken = kept.take_facts
+
+    def hash_of(_):
+        path.write_bytes(path.read_bytes() + b"more")
+        return "0" * 64
+
+    def facts_of_before(_):
+        facts = taken(str(path))
+        path.write_bytes(whole + b"more")
+        return facts
+
+    for name, stand_in, text in [("_hash", hash_of, "it is being written just now"),
+                                 ("take_facts", facts_of_before, "it was saved just now")]:
+        path.write_bytes(whole)
+        with monkeypatch.context() as patch, pytest.raises(FileRefused) as raised:
+            patch.setattr(kept, name, stand_in)
+            SpecMaker("0" * 16).spec(path)
+        assert (raised.value.code, raised.value.text) == ("file-changed", text)
+    assert [found.name for found in home.work.iterdir()] == ["shot.blend"]
+
+
+def test_threads_may_keep_the_same_file(home):
+    path = home.blend("shot")
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: SpecMaker("0" * 16).spec(path)["kept"], range(40)))
+    assert len(set(made)) == 1 and len(list(home.work.iterdir())) == 2
 
 
 def test_a_copy_has_the_time_of_the_original(home, monkeypatch):
