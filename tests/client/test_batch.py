@@ -9,8 +9,7 @@ import sys
 import threading
 
 import pytest
-from brokertools import DEADLINE_S, until
-from conftest import ROOT
+from brokertools import DEADLINE_S, SOURCE, until
 from dblend.table import Problem, Row, Table
 
 
@@ -24,7 +23,7 @@ class Batch:
 
     def __init__(self, folder, farm):
         self.folder, self.farm = folder, farm
-        self.env = dict(os.environ, PYTHONPATH=str(ROOT / "python"), DBLEND_HOME=str(farm),
+        self.env = dict(os.environ, PYTHONPATH=str(SOURCE / "python"), DBLEND_HOME=str(farm),
                         PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
 
     def start(self, *words, **how):

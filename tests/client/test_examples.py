@@ -11,16 +11,15 @@ import time
 
 import dblend
 import pytest
-from brokertools import DEADLINE_S
-from conftest import ROOT
+from brokertools import DEADLINE_S, SOURCE
 
-EXAMPLES = ROOT / "python" / "examples"
+EXAMPLES = SOURCE / "python" / "examples"
 
 
 @pytest.fixture
 def run(tmp_path, broker):
     """run(words...) runs Python in a folder of .blend files: exit status, output, errors."""
-    env = dict(os.environ, PYTHONPATH=str(ROOT / "python"), DBLEND_HOME=str(broker.home),
+    env = dict(os.environ, PYTHONPATH=str(SOURCE / "python"), DBLEND_HOME=str(broker.home),
                PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
 
     def run(*words):
@@ -125,14 +124,14 @@ def test_a_bar_ends_when_a_job_is_cancelled(blend, farm, capsys):
 
 @pytest.mark.parametrize("words", [["overrides.py", "a.blend"], ["changed.py", "."], ["progress.py"]])
 def test_without_a_farm_they_say_so(tmp_path, words):
-    env = dict(os.environ, PYTHONPATH=str(ROOT / "python"), DBLEND_HOME=str(tmp_path / "none"))
+    env = dict(os.environ, PYTHONPATH=str(SOURCE / "python"), DBLEND_HOME=str(tmp_path / "none"))
     done = subprocess.run([sys.executable, EXAMPLES / words[0], *words[1:]], cwd=tmp_path, env=env,
                           text=True, capture_output=True, timeout=DEADLINE_S)
     assert done.returncode == 1 and "dblend farm" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_the_code_in_the_readme_of_the_package_runs(run, blend, broker, farm):
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "python" / "README.md").read_text(), re.M | re.S)
+    blocks = re.findall(r"^```python\n(.*?)^```", (SOURCE / "python" / "README.md").read_text(), re.M | re.S)
     blend("shot1")
     blend("shot2")
     ended = threading.Event()
