@@ -36,7 +36,7 @@ values: frames, output, samples ... An empty cell leaves an option out; options 
 take yes or no. Relative paths count from the present folder."""
 
 EPILOG = f"""\
-{textwrap.fill('Columns: file, key, ' + ', '.join(OPTIONS) + '.', 96)}
+{textwrap.fill("Columns: file, key, " + ", ".join(OPTIONS) + ".", 96)}
 
 A row that is queued already is not queued again, so a batch that was interrupted is simply run
 again: a row stands for one job for as long as that is listed, whatever became of it (see `dblend
@@ -73,17 +73,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m dblend.batch", description=DESCRIPTION, epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog="python -m dblend.batch",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("table", help="CSV or JSON lines; - is standard input")
-    parser.add_argument("-n", "--dry-run", action="store_true",
-                        help="look at the table and the files only; no farm is needed")
+    parser.add_argument(
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="look at the table and the files only; no farm is needed",
+    )
     parser.add_argument("-w", "--wait", action="store_true", help="wait until the jobs have ended")
-    parser.add_argument("-t", "--timeout", type=_seconds, metavar="SECONDS",
-                        help="with --wait: give up after so long, with exit status 1")
+    parser.add_argument(
+        "-t",
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="with --wait: give up after so long, with exit status 1",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print job numbers only")
-    parser.add_argument("--farm", metavar="ADDRESS",
-                        help="another farm than that of this user: its DBLEND_HOME, or an endpoint")
+    parser.add_argument(
+        "--farm",
+        metavar="ADDRESS",
+        help="another farm than that of this user: its DBLEND_HOME, or an endpoint",
+    )
     return parser
 
 
@@ -128,8 +143,12 @@ def _say(text: str) -> None:
 
 
 def _show(  # noqa: PLR0917  (what warnings.showwarning is given)
-    message: Warning | str, category: object, filename: object, lineno: object,
-    file: object = None, line: object = None,
+    message: Warning | str,
+    category: object,
+    filename: object,
+    lineno: object,
+    file: object = None,
+    line: object = None,
 ) -> None:
     _say(str(message))
 
@@ -204,13 +223,14 @@ def _queue(farm: Farm, rows: table.Table, report: _Report, given: argparse.Names
     numbers: list[int] = []
     left = _good(rows)
     while chunk := list(islice(left, CHUNK)):
-        items = [{**row.options, "file": row.file,
-                  "key": BY_CONTENT if row.key is None else row.key} for row in chunk]
+        items = [
+            {**row.options, "file": row.file, "key": BY_CONTENT if row.key is None else row.key}
+            for row in chunk
+        ]
         for row, result in zip(chunk, farm.submit_many(items)):
             if isinstance(result, Job):
                 numbers.append(result.number)
-                report.tell(row, result.number,
-                            "queued before" if result.repeated else "queued")
+                report.tell(row, result.number, "queued before" if result.repeated else "queued")
             else:
                 status = FAILED
                 report.tell(row, result.job, "refused", _why(result))

@@ -152,7 +152,7 @@ def _walk(source: _Source, layout: _Layout) -> None:
         block = source.read(layout.head)
         if len(block) < layout.head or block[:4] == b"ENDB":
             raise Truncated
-        field = block[layout.length_at:layout.length_at + layout.length_bytes]
+        field = block[layout.length_at : layout.length_at + layout.length_bytes]
         length = int.from_bytes(field, "big" if layout.big_endian else "little")
         if length > most:
             raise Truncated

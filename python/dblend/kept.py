@@ -73,12 +73,12 @@ def path_of(path: str, digest: str, farm: str) -> str:
     """The path that `make` gives the kept file."""
     folder, name = os.path.split(path)
     tail = f".{farm}.{digest}{_EXTENSION}"
-    stem = _stem(name).encode("utf-8")[:max(0, NAME_MAX - len(".") - len(tail))]
+    stem = _stem(name).encode("utf-8")[: max(0, NAME_MAX - len(".") - len(tail))]
     return os.path.join(folder, "." + stem.decode("utf-8", "ignore") + tail)
 
 
 def _stem(name: str) -> str:
-    return name[:-len(_EXTENSION)] if name.lower().endswith(_EXTENSION) else name
+    return name[: -len(_EXTENSION)] if name.lower().endswith(_EXTENSION) else name
 
 
 def _open_now(path: str, flags: int) -> int:
@@ -96,8 +96,11 @@ def _hash(fd: int) -> str:
 
 
 def _is_as_said(about: os.stat_result, facts: Facts) -> bool:
-    return (stat.S_ISREG(about.st_mode) and about.st_size == facts.size
-            and about.st_mtime_ns == facts.mtime_ns)
+    return (
+        stat.S_ISREG(about.st_mode)
+        and about.st_size == facts.size
+        and about.st_mtime_ns == facts.mtime_ns
+    )
 
 
 def _is_there(kept: str, facts: Facts) -> bool:

@@ -185,8 +185,10 @@ def _number(option: Option, value: object) -> dict[str, Any]:
     number = int(match[1]) if match and not isinstance(value, bool) else None
     if number is None or not option.least <= number <= option.most:
         shown = clean(text).encode("utf-8")[:SHOWN_BYTES].decode("utf-8", "ignore")
-        raise UsageError(f"{_dashed(option.name)}: a whole number from {option.least} "
-                         f"to {option.most}, not '{shown}'")
+        raise UsageError(
+            f"{_dashed(option.name)}: a whole number from {option.least} "
+            f"to {option.most}, not '{shown}'"
+        )
     return {_key(option): number}
 
 
@@ -195,8 +197,10 @@ def _millis(option: Option, value: object) -> dict[str, Any]:
     text = format(value, "f") if isinstance(value, float) else str(value)
     seconds = float(text) if re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", text) else math.inf
     if seconds * 1000 > option.most:
-        raise UsageError(f"{_dashed(option.name)}: seconds from 0 to {option.most // 1000}, "
-                         f"as 0.5, not '{value}'")
+        raise UsageError(
+            f"{_dashed(option.name)}: seconds from 0 to {option.most // 1000}, "
+            f"as 0.5, not '{value}'"
+        )
     return {_key(option): int(seconds * 1000 + 0.5)}
 
 
@@ -233,8 +237,10 @@ def _device_type(_option: Option, value: object) -> dict[str, Any]:
     text = ",".join(map(str, cast("Iterable[object]", value))) if listed else str(value)
     words = text.upper().split(",") if text.isascii() else [""]
     if len(set(words)) != len(words) or not set(words) <= set(DEVICE_TYPES):
-        raise UsageError(f"--device-type {text}: some of optix, cuda, hip, oneapi, metal, "
-                         "each once, with commas between")
+        raise UsageError(
+            f"--device-type {text}: some of optix, cuda, hip, oneapi, metal, "
+            "each once, with commas between"
+        )
     return {"device_type": text}
 
 
@@ -244,8 +250,18 @@ _FRAME_SECONDS_MAX = 604800  # of one frame: a week
 
 
 def _table() -> list[Option]:
-    flags = ("again", "overwrite", "keep", "no_denoise", "trust_scripts", "no_scripts",
-             "allow_missing", "strict", "mix", "allow_cpu")
+    flags = (
+        "again",
+        "overwrite",
+        "keep",
+        "no_denoise",
+        "trust_scripts",
+        "no_scripts",
+        "allow_missing",
+        "strict",
+        "mix",
+        "allow_cpu",
+    )
     return [
         Option("frames", _frames),
         Option("scene", _plain),

@@ -57,8 +57,9 @@ class SpecMaker:
     {'samples': 16}
     """
 
-    def __init__(self, farm_id: str, *, cwd: str | None = None,
-                 submitted_at: int | None = None) -> None:
+    def __init__(
+        self, farm_id: str, *, cwd: str | None = None, submitted_at: int | None = None
+    ) -> None:
         self._farm = farm_id
         self._submitted_ms = time.time_ns() // 1_000_000 if submitted_at is None else submitted_at
         self._cwd = _present_folder() if cwd is None else cwd
@@ -121,8 +122,12 @@ class SpecMaker:
         try:
             facts = kept.take_facts(path)
         except kept.FileChanged:
-            raise FileRefused("it is being written just now", code="file-changed", file=name,
-                              hint="add it again when it is saved") from None
+            raise FileRefused(
+                "it is being written just now",
+                code="file-changed",
+                file=name,
+                hint="add it again when it is saved",
+            ) from None
         place = self._keep(name, path, facts)
         now = os.stat(path)  # a link more changes its ctime
         if (now.st_ino, now.st_size, now.st_mtime_ns) == (look[1], facts.size, facts.mtime_ns):
@@ -134,34 +139,51 @@ class SpecMaker:
         try:
             return kept.make(path, facts, self._farm)
         except kept.FileChanged:
-            raise FileRefused("it was saved just now", code="file-changed", file=name,
-                              hint="add it again") from None
+            raise FileRefused(
+                "it was saved just now", code="file-changed", file=name, hint="add it again"
+            ) from None
         except OSError as error:
             warnings.warn(
                 f"{path}: its bytes cannot be kept beside it ({error.strerror}); do not save it "
-                "until it is rendered, else the job pauses", stacklevel=2)
+                "until it is rendered, else the job pauses",
+                stacklevel=2,
+            )
             return None
 
 
 def check(name: str, path: str, about: os.stat_result) -> None:
     """Can the file at the real path, with that stat, be rendered? FileRefused or OSError if not."""
     if stat.S_ISDIR(about.st_mode):
-        raise FileRefused("a folder, not a .blend file", code="not-blend", file=name,
-                          hint="name the file inside")
+        raise FileRefused(
+            "a folder, not a .blend file", code="not-blend", file=name, hint="name the file inside"
+        )
     if not stat.S_ISREG(about.st_mode):
-        raise FileRefused("not a regular file", code="not-blend", file=name,
-                          hint="name a file that Blender has saved")
+        raise FileRefused(
+            "not a regular file",
+            code="not-blend",
+            file=name,
+            hint="name a file that Blender has saved",
+        )
     if not _is_text(path):
-        raise FileRefused("its path is not UTF-8", code="file-unreadable", file=name,
-                          hint="rename file or folder")
+        raise FileRefused(
+            "its path is not UTF-8", code="file-unreadable", file=name, hint="rename file or folder"
+        )
     try:
         blendfile.check(path)
     except blendfile.NotBlend:
-        raise FileRefused("not a .blend file (by its content)", code="not-blend", file=name,
-                          hint="name a file that Blender has saved") from None
+        raise FileRefused(
+            "not a .blend file (by its content)",
+            code="not-blend",
+            file=name,
+            hint="name a file that Blender has saved",
+        ) from None
     except blendfile.Truncated:
-        raise FileRefused("the file is cut off or damaged", code="file-truncated", file=name,
-                          hint="save it again in Blender, or copy it anew") from None
+        raise FileRefused(
+            "the file is cut off or damaged",
+            code="file-truncated",
+            file=name,
+            hint="save it again in Blender, or copy it anew",
+        ) from None
 
 
 def check_file(path: Path) -> None:
@@ -189,9 +211,9 @@ def content_key(spec: Mapping[str, Any]) -> str:
 
 
 def stem_of(path: str) -> str:
-    """"shot1" of /a/b/shot1.blend."""
+    """The name of a file without .blend: shot1 of /a/b/shot1.blend."""
     name = os.path.basename(path)
-    return name[:-len(".blend")] if len(name) > 6 and name.lower().endswith(".blend") else name
+    return name[: -len(".blend")] if len(name) > 6 and name.lower().endswith(".blend") else name
 
 
 def render_folder(folder: str, path: str, submitted_ms: int, newest: bool = False) -> str:
@@ -224,13 +246,15 @@ def _unreadable(name: str, error: OSError) -> FileRefused:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return _missing(name)
     hint = "give yourself the right to read it (chmod u+r)" if error.errno == errno.EACCES else ""
-    return FileRefused(f"cannot be read: {error.strerror}", code="file-unreadable", file=name,
-                       hint=hint)
+    return FileRefused(
+        f"cannot be read: {error.strerror}", code="file-unreadable", file=name, hint=hint
+    )
 
 
 def _missing(name: str) -> FileRefused:
-    return FileRefused("no such file", code="file-missing", file=name,
-                       hint="check the name and the folder")
+    return FileRefused(
+        "no such file", code="file-missing", file=name, hint="check the name and the folder"
+    )
 
 
 def _is_text(path: str) -> bool:

@@ -181,8 +181,12 @@ def _csv_cells(lines: _Lines, first: str) -> Cells:
         if not names:
             names = _names_of(line, cells)
         elif len(cells) != len(names):
-            yield Problem(line, "", f"{len(cells)} fields, but there are {len(names)} columns "
-                          "(a field with a comma in it is put in quotes)")
+            yield Problem(
+                line,
+                "",
+                f"{len(cells)} fields, but there are {len(names)} columns "
+                "(a field with a comma in it is put in quotes)",
+            )
         else:
             yield _named(line, names, cells)
 
