@@ -1,32 +1,40 @@
-"""The Python client end to end: a table of jobs, real workers, the real Blender."""
+"""A pipeline's script: dblend from Python, a real farm, the real Blender, a broker that is killed."""
 
-import subprocess
+import os
+import signal
 import sys
 
-from farmtools import PATIENCE, ROOT
-from pictures import files_under
+from farmtools import ROOT
+from pictures import files_under, pixels
+
+sys.path.insert(0, str(ROOT / "python"))
+
+import dblend  # noqa: E402
 
 
-def batch(farm, *words):
-    done = subprocess.run([sys.executable, "-m", "dblend.batch", *words], cwd=farm.work, text=True,
-                          env={**farm.env, "PYTHONPATH": str(ROOT / "python")}, check=False,
-                          capture_output=True, timeout=120 * PATIENCE)
-    return done.returncode, done.stdout.splitlines(), done.stderr
-
-
-def test_a_table_of_jobs_becomes_pictures(farm_of_two, scene):
-    farm = farm_of_two
-    scene("plain")
-    (farm.work / "shots.csv").write_text(
-        "file,frames,samples,percentage,output\n"
-        'plain.blend,"1-2,4",1,10,few/####\n'
-        "plain.blend,end,2,20,more/####\n")
-    status, lines, err = batch(farm, "shots.csv", "--wait")
-    assert (status, err) == (0, "2 queued\n2 of 2 jobs are done\n"), lines
-    pictures = {"few/0001.png", "few/0002.png", "few/0004.png", "more/0040.png"}
-    assert files_under(farm.work) == {"plain.blend", "shots.csv"} | pictures
-    before = {name: (farm.work / name).stat().st_mtime_ns for name in pictures}
-    status, lines, err = batch(farm, "shots.csv", "--wait")
-    assert (status, err) == (0, "2 queued before\n2 of 2 jobs are done\n")
-    assert before == {name: (farm.work / name).stat().st_mtime_ns for name in pictures}
-    assert [job["frames"]["done"] for job in farm.json("list", "--all")] == [3, 1]
+def test_a_script_does_not_notice_that_the_broker_is_killed(farm, scene):
+    farm.up()
+    wanted = {"key": "plain v1", "frames": "1-12", "samples": 60,
+              "output": str(farm.work / "from python" / "####")}
+    with dblend.Farm.connect(farm.home) as connected:
+        events = connected.events()
+        job = connected.submit(scene("plain"), **wanted)
+        seen = []
+        for event in events:
+            seen.append(event["event"])
+            if seen.count("frame-done") == 3 and "broker-started" not in seen:
+                os.kill(connected.hello()["pid"], signal.SIGKILL)  # the farm starts another
+            if event["event"] in ("job-done", "job-failed"):
+                break
+        assert job.wait(timeout=120)["state"] == "done"
+        # a frame that was published while the broker was away is found, and kept
+        assert seen.count("frame-done") + seen.count("frame-kept") == 12, seen
+        assert seen.count("broker-started") == 1, seen
+        assert job.progress().fraction == 1.0
+        assert "Fra:1 " in job.log(1)
+        paths = [file["path"] for frame in job.frames() for file in frame["files"]]
+        again = connected.submit(scene("plain"), **wanted)
+        assert again == job and again.repeated
+    assert files_under(farm.work / "from python") == {f"{number:04d}.png" for number in range(1, 13)}
+    assert [str(farm.work / "from python" / f"{number:04d}.png") for number in range(1, 13)] == paths
+    assert all(len(pixels(path)) == 1 for path in paths)
