@@ -59,24 +59,22 @@ def _find_blenders(given: argparse.Namespace, place: paths.Place) -> list[blende
     return blenders.find(given.blender, given.bpy, cache)
 
 
+class _Unfit(Exception):
+    """This worker cannot begin; status is the program's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 def _work(given: argparse.Namespace, place: paths.Place) -> int:
     signal.signal(signal.SIGTERM, _leave_early)
     try:
-        device = find(given.device, system.cpus())
-    except WrongDevice as error:
-        return _fail(USAGE, f"--device {given.device}: {error}")
-    except AbsentDevice as error:
-        return _fail(ABSENT, f"--device {given.device}: {error}")
-    try:
+        device = _take_device(given.device)
         held = _lock(device, place)
-    except device_lock.Held as error:
-        if device.kind == "none":
-            log.info(f"an inspector is here already: {error}")  # all one could wish for
-            return HELD
-        return _fail(HELD, f"{error}; stop it, or take another device")
-    except OSError as error:
-        return _fail(FAULT, f"lock the device: {place.run}: {error.strerror}")
-    found = _find_blenders(given, place)
+        found = _find_blenders(given, place)
+    except _Unfit as error:
+        return _fail(error.status, str(error))
     if not found:
         where = ", ".join(given.blender + given.bpy) or "PATH, /opt, the home folder"
         text = f"no Blender 2.93 or newer was found (looked at: {where})"
@@ -89,10 +87,25 @@ def _work(given: argparse.Namespace, place: paths.Place) -> int:
     return status
 
 
+def _take_device(text: str) -> Device:
+    try:
+        return find(text, system.cpus())
+    except WrongDevice as error:
+        raise _Unfit(USAGE, f"--device {text}: {error}") from None
+    except AbsentDevice as error:
+        raise _Unfit(ABSENT, f"--device {text}: {error}") from None
+
+
 def _lock(device: Device, place: paths.Place) -> device_lock.DeviceLock:
     os.makedirs(place.run, mode=0o700, exist_ok=True)
     paths.require_private(place.run)
-    lock = device_lock.DeviceLock(place.run, device, f"{host_name()}/{device.id}")
+    try:
+        lock = device_lock.DeviceLock(place.run, device, f"{host_name()}/{device.id}")
+    except device_lock.Held as error:
+        hint = "it does the work" if device.kind == "none" else "stop it, or take another device"
+        raise _Unfit(HELD, f"{error}; {hint}") from None
+    except OSError as error:
+        raise _Unfit(FAULT, f"lock {device.id}: {place.run}: {error.strerror}") from None
     if lock.overlap:
         log.warning(f"CPUs of {device.id} are used by other workers too: {lock.overlap}")
     return lock

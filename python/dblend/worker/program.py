@@ -16,7 +16,7 @@ from typing import Any, Callable, NamedTuple
 
 import zmq
 
-from dblend import envelope, paths, wire
+from dblend import envelope, messages, paths, wire
 from dblend.errors import Malformed
 from dblend.worker import log, source, system, warm
 from dblend.worker.blenders import Blender
@@ -264,15 +264,13 @@ class Program:
         try:
             frames = self._socket.recv_multipart(zmq.NOBLOCK)
             answer = wire.decode(envelope.answer_body(frames), wire.TO_WORKER)
+            messages.check(answer, "to-worker")
         except zmq.Again:
             return
         except Malformed as error:
             log.warning(f"drop an answer: {error}")
             return
-        try:
-            self._talk.receive(answer, now_ms())
-        except (KeyError, TypeError) as error:
-            log.warning(f"drop an answer: {type(error).__name__} {error}")
+        self._talk.receive(answer, now_ms())
 
     def joined(self, farm: str) -> None:
         """READY was answered."""
