@@ -181,8 +181,8 @@ def _flag(option: Option, value: object) -> dict[str, Any]:
 
 def _number(option: Option, value: object) -> dict[str, Any]:
     text = str(value)
-    match = re.fullmatch(r"[ \t\n\v\f\r]*([+-]?[0-9]{1,30})", text)
-    number = int(match[1]) if match and not isinstance(value, bool) else None
+    match = re.fullmatch(r"[ \t\n\v\f\r]*([+-]?)0*([0-9]{1,20})", text)
+    number = int(match[1] + match[2]) if match and not isinstance(value, bool) else None
     if number is None or not option.least <= number <= option.most:
         shown = clean(text).encode("utf-8")[:SHOWN_BYTES].decode("utf-8", "ignore")
         raise UsageError(

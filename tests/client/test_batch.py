@@ -79,6 +79,7 @@ def test_a_table_is_queued_and_a_second_time_it_is_not(batch, shots, farm):
 @pytest.mark.parametrize("change", [
     lambda text: b"\xef\xbb\xbf" + text.encode(),
     lambda text: text.replace("\n", "\r\n").encode(),
+    lambda text: text.encode() + b" , ,,,\n,,,,\n",
     lambda text: b"\r\n\r\n" + text.rstrip("\n").encode(),
     lambda text: text.replace("file,frames", " File , Frames ").replace("no-denoise", "no_denoise").encode(),
     lambda text: text.replace(",", ";").replace('"1-3;5"', "1-3,5").encode(),
@@ -144,6 +145,7 @@ WRONG = [
     ("file,samples\n\na,4\nb,0\n", "line 4, column 2 (samples): --samples: a whole number from 1 to "
                                    "16777216, not '0'"),
     ('file,frames\n"a\nb",1\nc,9-1\n', 'line 4, column 2 (frames): --frames: "9-1" ends before it begins'),
+    ('file,frames\na,1\n"b\nc",9-1\n', 'line 3, column 2 (frames): --frames: "9-1" ends before it begins'),
     ("file,keep\na,maybe\n", "line 2, column 2 (keep): yes or no, not 'maybe'"),
     ("file,keep,overwrite\na,1,1\n", "line 2: --keep and --overwrite contradict each other"),
     ("file,frames\n,1\n", "line 2: no file is named"),

@@ -23,7 +23,7 @@ GOOD = [
     {"frames": "start"}, {"frames": "10-20x3,1-3,4,5-6"}, {"frames": "1-10,5-30x5"},
     {"frames": "1-9X2,11"}, {"frames": "1-5x99999999999"}, {"frames": "-1048574-1048574"},
     {"scene": "Scene.001"}, {"name": "shot 42 \u00e9"}, {"priority": "0"}, {"priority": "+100"},
-    {"samples": " 16"}, {"samples": "16777216"}, {"percentage": "1000"}, {"attempts": "1"},
+    {"samples": " 16"}, {"samples": "+" + "0" * 5000 + "8"}, {"samples": "16777216"}, {"percentage": "1000"}, {"attempts": "1"},
     {"stall": "604800"}, {"max-frame-time": "1"}, {"placeholder-timeout": "31536000"},
     {"min-frame-time": "0.5"}, {"min-frame-time": "0"}, {"min-frame-time": ".0004"},
     {"min-frame-time": "1.0005"}, {"min-frame-time": "86400"}, {"min-frame-time": "7."},
@@ -241,7 +241,7 @@ def broken_files(home):
     home.blend("cut", whole[:30])
     home.blend("none", b"no .blend at all")
     home.blend("header", whole[:9])
-    home.blend("end", b"BLENDER-v304ENDB" + bytes(20))
+    home.blend("end", b"BLENDER-v304ENDB" + bytes(20) + b"DNA1" + bytes(20))
     home.blend("digits", b"BLENDER-v3x4" + whole[12:])
     home.blend("empty", b"")
     (home.work / "folder.blend").mkdir()
@@ -264,6 +264,10 @@ def test_a_file_that_is_none_is_refused_in_the_same_words(home, monkeypatch):
     assert not list(home.work.glob(".*"))
 
 
+def block(code, head, order="little", size=300):
+    return code + size.to_bytes(4, order) + bytes(head - 8) + bytes(size)
+
+
 def test_a_packed_or_newer_file_is_taken(home):
     import gzip
 
@@ -271,6 +275,9 @@ def test_a_packed_or_newer_file_is_taken(home):
     new = b"BLENDER17-01v0500" + b"DNA1" + bytes(12) + (4).to_bytes(8, "little") + bytes(8) + bytes(4)
     specs = SpecMaker("0" * 16)
     for name, content, version in [("packed", gzip.compress(whole), 304), ("new", new, 500),
+                                   ("small", b"BLENDER_v279" + block(b"DATA", 20) + block(b"DNA1", 20), 279),
+                                   ("big", b"BLENDER-V249" + block(b"DATA", 24, "big") +
+                                    block(b"DNA1", 24, "big"), 249),
                                    ("later", b"BLENDER17-02v0700" + b"who knows", 700)]:
         path = home.blend(name, content)
         assert specs.spec(path)["name"] == name
@@ -353,3 +360,6 @@ def test_a_copy_has_the_time_of_the_original(home, monkeypatch):
     about = os.stat(spec["kept"])
     assert (about.st_size, about.st_mtime_ns) == (spec["size"], spec["mtime_ns"])
     assert about.st_nlink == 1
+    specs = SpecMaker("0" * 16)
+    os.unlink(specs.spec(path)["kept"])  # its jobs have ended
+    assert os.path.exists(specs.spec(path)["kept"])
