@@ -194,7 +194,10 @@ def test_a_farm_that_is_paused_gets_back_what_is_ahead(bench):
     bench.mine(one)
     bench.work.ordered({**ORDERS, "pause": True})
     assert bench.told() == [(one, "started"), (two, "returned")]
-    assert bench.work.describe()["want"] == 0 and bench.held() == {one: "rendering"}
+    assert bench.held() == {one: "rendering"}
+    assert bench.work.describe()["want"] == 1, "the broker gives no frames, but looks"
+    bench.work.ordered({**ORDERS, "return": True})
+    assert bench.work.describe()["want"] == 0
 
 
 def test_a_claim_that_is_proven_just_in_time_counts(bench):
@@ -350,3 +353,12 @@ def test_a_blender_that_dies_is_started_after_a_pause_that_doubles(bench):
     bench.now += 1000
     bench.ready()
     assert len(bench.children) == 5
+
+
+def test_an_inspector_without_a_blender_tells_the_submitter():
+    bench = Bench(NONE)
+    bench.setup.blenders.clear()
+    one = bench.give("inspect", about=bench.about)
+    bench.step()
+    report, = bench.reports.outgoing()[0]
+    assert (report["claim"], report["code"], report["fatal"]) == (one, "blender-missing", True)

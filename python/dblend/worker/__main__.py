@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from dblend import paths
 from dblend.errors import FarmError
-from dblend.worker import blenders, device_lock, log, options, system
+from dblend.worker import blenders, device_lock, log, options, scratch, system
 from dblend.worker.device import AbsentDevice, Device, WrongDevice, expand, find
 from dblend.worker.opening import Setup
 from dblend.worker.program import Choices, Program, host_name
@@ -70,6 +70,7 @@ class _Unfit(Exception):
 def _work(given: argparse.Namespace, place: paths.Place) -> int:
     signal.signal(signal.SIGTERM, _leave_early)
     try:
+        _find_data()
         device = _take_device(given.device)
         held = _lock(device, place)
         found = _find_blenders(given, place)
@@ -78,13 +79,25 @@ def _work(given: argparse.Namespace, place: paths.Place) -> int:
     if not found:
         where = ", ".join(given.blender + given.bpy) or "PATH, /opt, the home folder"
         text = f"no Blender 2.93 or newer was found (looked at: {where})"
-        return _fail(FAULT, f"{text}; install one, or name it with --blender")
+        log.error(f"{text}; install one, or name it with --blender PATH")
+        if device.kind != "none":  # an inspector stays, to tell the submitters
+            return FAULT
+    scratch.sweep()
     setup = Setup(found, device, given.recycle, given.stall * 1000, system.memory_total() // 8)
     idle_ms = None if given.exit_when_idle is None else given.exit_when_idle * 1000
     endpoint = given.connect or place.workers_endpoint
     status = Program(setup, Choices(endpoint, given.factory, idle_ms, given.owner_fd)).run()
     del held  # not before
     return status
+
+
+def _find_data() -> None:
+    for name in ("autorender.py", "prove.py"):
+        try:
+            paths.data_file(name)
+        except FileNotFoundError:
+            hint = "install it beside this package, or name its folder in DBLEND_DATA"
+            raise _Unfit(FAULT, f"{name} is not there; {hint}") from None
 
 
 def _take_device(text: str) -> Device:

@@ -242,6 +242,9 @@ def choose(found: Sequence[Blender], need: Need) -> tuple[Blender, str]:
 
 def _fitting(found: Sequence[Blender], need: Need) -> list[Blender]:
     """Those that can open the file, the best first; NoBlender."""
+    if not found:
+        hint = "install Blender 2.93 or newer, or name it with --blender"
+        raise NoBlender("blender-missing", "no Blender was found on this machine", hint)
     if need.bound:
         fitting = [one for one in found if one.series == _numbers(need.bound)[0]]
         if fitting:

@@ -163,7 +163,7 @@ class Opening:
             task.chosen, self._remark = choose(self._setup.blenders, need)
         except NoBlender as error:
             self.forget()
-            fatal = error.code != "blender-missing"
+            fatal = task.kind == "inspect"
             self._owner.fail(task, Trouble(error.code, _about_file(task, error), error.hint, fatal))
             return
         self._source = answer

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ import zmq
 
 from dblend import envelope, messages, paths, wire
 from dblend.errors import Malformed
-from dblend.worker import log, source, system, warm
+from dblend.worker import log, scratch, source, system, warm
 from dblend.worker.blenders import Blender
 from dblend.worker.child import Child, Spec
 from dblend.worker.loop import Loop
@@ -186,7 +185,7 @@ class Program:
     # -- children ---------------------------------------------------------------------------------
 
     def _launch_blender(self, blender: Blender, owner: Warm) -> warm.Running:
-        self._scratch = tempfile.mkdtemp(prefix="dblend-")
+        self._scratch = scratch.make()
         threads = str(len(self._setup.device.cpus) or len(system.cpus()))
         env = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
         env.update(_NO_CARD, OMP_NUM_THREADS=threads)
@@ -205,7 +204,7 @@ class Program:
     def _tidy(self) -> None:
         """Blender's own temporary folder goes with it."""
         if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            scratch.remove(self._scratch)
             self._scratch = ""
 
     def _launch_prover(self, python: str, owner: Prover) -> Child:

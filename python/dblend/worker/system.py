@@ -174,6 +174,24 @@ def _below(pid: int) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Is there a process of this number? When in doubt, yes."""
+    if sys.platform == "win32":  # untested; os.kill would end it there
+        import ctypes  # noqa: PLC0415
+
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def rss_of(pid: int) -> int:
     """Bytes of memory that a process has now; 0: not known."""
     try:
@@ -284,8 +302,4 @@ def holder(fd: int, noted: int) -> int:
             return noted
         kind, _, _, _, pid = struct.unpack(form, asked)
         return 0 if kind == fcntl.F_UNLCK else int(pid)
-    try:  # macOS, Windows: untested
-        os.kill(noted, 0)
-    except (OSError, ValueError):
-        return 0
-    return noted
+    return noted if noted and is_alive(noted) else 0  # macOS, Windows: untested

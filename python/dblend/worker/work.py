@@ -99,8 +99,7 @@ class Work:
         return sum(task.unproven for task in self._tasks.values())
 
     def _want(self) -> int:
-        stopped = self._draining or self._resting or self._give_back or self._paused
-        if stopped or self._blender_fails:
+        if self._draining or self._resting or self._give_back or self._blender_fails:
             return 0
         held = len(self._tasks)
         if self._setup.inspector:
@@ -537,8 +536,7 @@ class Work:
         try:
             task.chosen, _ = choose(self._setup.blenders, need)
         except NoBlender as error:
-            fatal = error.code != "blender-missing"
-            self.fail(task, Trouble(error.code, str(error), error.hint, fatal))
+            self.fail(task, Trouble(error.code, str(error), error.hint))
             return
         task.digest = frames.stamp(task.about.get("found") or {}, task.chosen)
         task.state = State.LOOKING
