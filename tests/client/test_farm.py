@@ -6,6 +6,8 @@ import threading
 import dblend
 import pytest
 from brokertools import until
+from clitools import TINY_BLEND
+from dblend import operations
 
 
 def words(events):
@@ -49,6 +51,11 @@ def test_blenders_output_of_a_frame(farm, blend, broker):
     until(lambda: "bäd" in job.log(1), "the output is there")
     assert "\nFra:1 Mem:8M\nbäd\n" in job.log(1) and job.log(1).startswith("==== frame 1 claim 2")
     assert job.log(2) == ""
+    claim = worker.claim_of("render")
+    worker.report(claim, "error", code="crashed", text="it crashed", fatal=False, log=True)
+    lines = "".join(f"line {number}\n" for number in range(20_000))
+    worker.sync(blobs=[lines.encode()])
+    until(lambda: lines in job.log(1), "the long output, in several answers")
 
 
 def test_what_can_be_said_to_a_job(farm, blend):
@@ -126,6 +133,42 @@ def test_wait_for_many_tells_of_the_one_that_failed(farm, blend, working):
     infos = farm.wait([*jobs, 1], check=False)
     assert [info["state"] for info in infos] == ["done", "cancelled", "done", "done"]
     assert farm.wait([]) == []
+
+
+def test_a_job_that_its_file_paused_ends_the_wait(farm, blend, broker, tmp_path):
+    job = farm.submit(blend(), frames="1", output="/render/shot_####")
+    worker = broker.worker()
+    worker.ready()
+    worker.inspect()
+    worker.report(worker.claim_of("render"), "error", code="file-changed", text="it was changed",
+                  fatal=False)
+    worker.sync()
+    with pytest.raises(dblend.JobNotDone) as paused:
+        job.wait(timeout=60)
+    assert (paused.value.code, paused.value.info["error"]["code"]) == ("paused", "file-changed")
+    blend(content=TINY_BLEND + b"saved again")
+    for kept in tmp_path.glob(".shot.*"):
+        kept.unlink()
+    with pytest.raises(dblend.Refused) as changed:
+        job.resume()
+    assert changed.value.code == "file-changed"
+    job.resume(accept_change=True)
+    assert job.refresh()["state"] == "queued"
+
+
+def test_what_does_not_fit_into_one_answer_comes_in_several(farm, blend, working, monkeypatch):
+    monkeypatch.setattr(operations, "PAGE", 2)
+    monkeypatch.setattr(operations, "WAIT_JOBS_MAX", 2)
+    jobs = [farm.submit(blend(), frames=frames, output="/render/shot_####")
+            for frames in ("1", "2", "3", "4", "5-11")]
+    assert farm.jobs() == jobs
+    ended = threading.Event()
+    working(ended.is_set)
+    assert [info["job"] for info in farm.wait(jobs, timeout=60)] == [1, 2, 3, 4, 5]
+    ended.set()
+    assert [frame["frame"] for frame in jobs[4].frames()] == list(range(5, 12))
+    events = list(farm.events(after=0, follow=False))
+    assert sorted({event["id"] for event in events}) == [event["id"] for event in events]
 
 
 def test_the_time_of_a_wait_is_over(farm, blend):
