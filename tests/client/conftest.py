@@ -1,5 +1,6 @@
 """The Python client's tests: python/dblend as it lies in the checkout, against a real broker."""
 
+import os
 import pathlib
 import shutil
 import sys
@@ -9,11 +10,13 @@ import threading
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Otherwise hypothesis makes a folder in the checkout.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "build" / "hypothesis"))
 for folder in ("tests/broker", "tests/submit", "python"):
     sys.path.insert(0, str(ROOT / folder))
 
 import dblend  # noqa: E402
-from brokertools import BIN, Broker, found_of  # noqa: E402
+from brokertools import BIN, PATIENCE, Broker, found_of  # noqa: E402
 from clitools import TINY_BLEND, Home  # noqa: E402
 
 
@@ -79,7 +82,8 @@ def working(broker):
     def start(enough, **found):
         worker = broker.worker()
         worker.ready()
-        threads.append(threading.Thread(target=worker.work, args=(enough, found_of(**found))))
+        threads.append(threading.Thread(target=worker.work,
+                                        args=(enough, found_of(**found), 60 * PATIENCE)))
         threads[-1].start()
         return worker
 

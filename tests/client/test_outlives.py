@@ -205,7 +205,7 @@ def test_tasks_wait_side_by_side_through_a_restart(broker, blend, working):
         async with await aio.Farm.connect(broker.home, times=HASTY) as farm:
             jobs = await farm.submit_many(
                 {"file": path, "frames": str(number), "output": "/render/shot_####"}
-                for number in range(1, 21))
+                for number in range(1, 9))
             waiting = [asyncio.create_task(job.wait(60)) for job in jobs]
             await asyncio.get_running_loop().run_in_executor(None, broker.restart)
             begun = time.monotonic()
@@ -217,7 +217,7 @@ def test_tasks_wait_side_by_side_through_a_restart(broker, blend, working):
             ended.set()
             return [info["state"] for info in infos]
 
-    assert asyncio.run(go()) == ["done"] * 20
+    assert asyncio.run(go()) == ["done"] * 8
 
 
 def test_a_second_broker_is_another_farm(broker, tmp_path, blend):
