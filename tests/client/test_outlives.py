@@ -158,6 +158,23 @@ def test_a_submit_waits_for_the_broker_to_come_back(broker, blend):
         assert [job.number for job in results] == list(range(1, 301))
 
 
+def test_a_broker_that_dies_between_two_messages_loses_and_doubles_nothing(broker, blend):
+    path = blend()
+    with dblend.Farm.connect(broker.home, times=HASTY) as farm, \
+            dblend.Farm.connect(broker.home) as other:
+
+        def items():
+            for number in range(1500):
+                if number in (600, 1100):  # some messages are answered, one is being made
+                    until(lambda: other.hello()["last_job"] >= 256, "the first ones are queued")
+                    broker.restart()
+                yield {"file": path, "output": f"/render/{number}_####"}
+
+        results = farm.submit_many(items())
+        assert [job.number for job in results] == list(range(1, 1501))
+        assert other.jobs() == results
+
+
 def test_a_broker_that_stays_away_is_lost(broker):
     gone = Times(overdue_s=0.1, outlive_s=0.5)
     with dblend.Farm.connect(broker.home, times=gone) as farm:

@@ -1,7 +1,10 @@
 """The talk by itself: no socket, no broker, and a clock that the test turns."""
 
+import doctest
+
+import dblend
 import pytest
-from dblend import wire
+from dblend import messages, objects, paths, wire
 from dblend.errors import BrokerLost, NoBroker, TimeIsOver
 from dblend.operations import Operations
 from dblend.talk import Send, Talk, Times
@@ -96,3 +99,10 @@ def test_the_callers_time_goes_before():
     with pytest.raises(TimeIsOver):
         driven.silent(driven.talk.ask({"t": "HELLO"}, until=driven.now + 5))
     assert driven.now - 100.0 == 5 and [action.wait_s for action in driven.sent] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("module", [messages, objects, paths, wire], ids=lambda module: module.__name__)
+def test_the_examples_of_the_docstrings_are_so(module):
+    names = {name: getattr(module, name) for name in dir(module)}
+    failed, tried = doctest.testmod(module, extraglobs={**names, "dblend": dblend})
+    assert tried > 0 and failed == 0
