@@ -168,13 +168,14 @@ def test_random_frame_lists_mean_the_same(home):
         assert ours == theirs, options
 
 
-@pytest.mark.parametrize("options", BAD, ids=lambda options: ",".join(words_of(options))[:40])
-def test_a_wrong_value_gets_the_same_words(home, options, monkeypatch):
+def test_a_wrong_value_gets_the_same_words(home, monkeypatch):
     home.blend()
     monkeypatch.chdir(home.work)
-    with pytest.raises(UsageError) as raised:
-        read(given_of(options))
-    assert raised.value.text == said(home, *words_of(options))
+    for options in BAD:
+        with pytest.raises(UsageError) as raised:
+            print(words_of(options))
+            read(given_of(options))
+        assert raised.value.text == said(home, *words_of(options)), options
 
 
 def test_an_option_that_there_is_not_is_named(home):
