@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import zmq.asyncio
 
 from dblend import envelope, paths
+from dblend.common import FarmBase, JobBase
 from dblend.errors import FarmError
-from dblend.links import Link, Links
+from dblend.links import Link
 from dblend.objects import (
     EventInfo,
     FrameInfo,
@@ -44,7 +45,7 @@ __all__ = ["Farm", "Job"]
 T = TypeVar("T")
 
 
-class Farm:
+class Farm(FarmBase):
     """A farm: its jobs, workers and events, for one event loop.
 
     >>> farm = await dblend.aio.Farm.connect()
@@ -54,8 +55,7 @@ class Farm:
 
     def __init__(self, operations: Operations) -> None:
         """Use :meth:`connect`."""
-        self._operations = operations
-        self._links: Links[Any] = Links(zmq.asyncio.Context, operations.talk.endpoint)
+        super().__init__(operations, zmq.asyncio.Context)
 
     @classmethod
     async def connect(
@@ -77,15 +77,6 @@ class Farm:
             farm.close()
             raise
         return farm
-
-    @property
-    def address(self) -> str:
-        """The endpoint, for another ``connect``."""
-        return self._operations.talk.endpoint
-
-    def close(self) -> None:
-        """End the connection; the farm goes on without us."""
-        self._links.close()
 
     async def __aenter__(self) -> Farm:
         return self
@@ -252,7 +243,7 @@ async def _exchange(link: Link, action: Send) -> bytes | None:
     return envelope.answer_body(await socket.recv_multipart())
 
 
-class Job:
+class Job(JobBase):
     """One job of a farm; see :class:`dblend.Job`.
 
     >>> job = await farm.submit("shot1.blend")
@@ -261,22 +252,10 @@ class Job:
     """
 
     def __init__(self, farm: Farm, number: int, info: JobInfo | None = None) -> None:
+        super().__init__(farm, number)
         self.farm = farm
-        self.number = number
         #: The job as of the last look, None before the first; see :meth:`refresh`.
         self.info = info
-        #: Was it there before it was submitted, by the same key?
-        self.repeated = False
-
-    def __repr__(self) -> str:
-        return f"Job({self.number})"
-
-    def __eq__(self, other: object) -> bool:
-        same = isinstance(other, Job) and other.farm.address == self.farm.address
-        return same and cast(Job, other).number == self.number
-
-    def __hash__(self) -> int:
-        return hash((self.farm.address, self.number))
 
     async def refresh(self) -> JobInfo:
         """See :meth:`dblend.Job.refresh`.
@@ -357,10 +336,6 @@ class Job:
     async def accept(self, *, key: str | None = None, **options: Unpack[JobOptions]) -> None:
         """See :meth:`dblend.Job.accept`."""
         await self._run(self._ops.accept(self.number, key, options))
-
-    @property
-    def _ops(self) -> Operations:
-        return self.farm._operations
 
     def _run(self, operation: Operation[T]) -> Coroutine[Any, Any, T]:
         return self.farm._run(operation)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import zmq
 
 from dblend import envelope, paths
+from dblend.common import FarmBase, JobBase
 from dblend.errors import FarmError
-from dblend.links import Link, Links
+from dblend.links import Link
 from dblend.objects import (
     EventInfo,
     FrameInfo,
@@ -38,7 +39,7 @@ __all__ = ["Farm", "Job"]
 T = TypeVar("T")
 
 
-class Farm:
+class Farm(FarmBase):
     """A farm: its jobs, workers and events.
 
     >>> with dblend.Farm.connect() as farm:
@@ -48,8 +49,7 @@ class Farm:
 
     def __init__(self, operations: Operations) -> None:
         """Use :meth:`connect`."""
-        self._operations = operations
-        self._links: Links[Any] = Links(zmq.Context, operations.talk.endpoint)
+        super().__init__(operations, zmq.Context)
 
     @classmethod
     def connect(
@@ -78,22 +78,6 @@ class Farm:
             farm.close()
             raise
         return farm
-
-    @property
-    def address(self) -> str:
-        """The endpoint, for another ``connect``.
-
-        >>> farm.address
-        'ipc:///run/user/1000/dblend/submitters.sock'
-        """
-        return self._operations.talk.endpoint
-
-    def close(self) -> None:
-        """End the connection; the farm goes on without us.
-
-        >>> farm.close()
-        """
-        self._links.close()
 
     def __enter__(self) -> Farm:
         return self
@@ -319,7 +303,7 @@ def _exchange(link: Link, action: Send) -> bytes | None:
     return envelope.answer_body(link.socket.recv_multipart())
 
 
-class Job:
+class Job(JobBase):
     """One job of a farm.
 
     >>> job = farm.submit("shot1.blend")
@@ -328,21 +312,9 @@ class Job:
     """
 
     def __init__(self, farm: Farm, number: int, info: JobInfo | None = None) -> None:
+        super().__init__(farm, number)
         self.farm = farm
-        self.number = number
         self._info = info
-        #: Was it there before it was submitted, by the same key?
-        self.repeated = False
-
-    def __repr__(self) -> str:
-        return f"Job({self.number})"
-
-    def __eq__(self, other: object) -> bool:
-        same = isinstance(other, Job) and other.farm.address == self.farm.address
-        return same and cast(Job, other).number == self.number
-
-    def __hash__(self) -> int:
-        return hash((self.farm.address, self.number))
 
     @property
     def info(self) -> JobInfo:
@@ -470,10 +442,6 @@ class Job:
         >>> job.accept(overwrite=True)
         """
         self._run(self._ops.accept(self.number, key, options))
-
-    @property
-    def _ops(self) -> Operations:
-        return self.farm._operations
 
     def _run(self, operation: Operation[T]) -> T:
         return self.farm._run(operation)
