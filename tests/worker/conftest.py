@@ -37,6 +37,10 @@ bpy.ops.wm.save_as_mainfile(filepath={path!r})
 """
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_card: on a described machine, for both workers")
+
+
 def pytest_collection_modifyitems(items):
     if not (BIN / "dblend-worker").exists():
         missing = pytest.mark.skip(reason=f"no dblend-worker in {BIN}: ./farm.sh build makes it")
@@ -46,10 +50,11 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_generate_tests(metafunc):
-    """Every test that runs a worker runs each make of it; cards are the C worker's alone."""
+    """Every test that runs a worker runs each make of it, but for what cards the one cannot."""
     if "worker_kind" in metafunc.fixturenames:
-        cards = "on_machine" in metafunc.fixturenames
-        skip = pytest.mark.skip(reason="the worker in Python renders on cores, not on cards")
+        cards = "on_machine" in metafunc.fixturenames and \
+            not metafunc.definition.get_closest_marker("one_card")
+        skip = pytest.mark.skip(reason="the worker in Python takes one NVIDIA card and no more")
         kinds = [pytest.param(kind, marks=skip if cards and kind == "python" else ())
                  for kind in TESTED]
         metafunc.parametrize("worker_kind", kinds)

@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "python"))
 
 from dblend.worker import complaint, frames, phase, source, system  # noqa: E402
 from dblend.worker.blenders import Blender, Need, NoBlender, choose  # noqa: E402
+from dblend.worker.cards import Card  # noqa: E402
 from dblend.worker.child import End  # noqa: E402
 from dblend.worker.device import AbsentDevice, WrongDevice, expand, find, format_cpus  # noqa: E402
 from dblend.worker.device_lock import DeviceLock  # noqa: E402
@@ -105,6 +106,27 @@ def test_one_worker_has_one_device():
     for several in ("cpu/2", "cpu/1", "cpu:0,1"):
         with pytest.raises(WrongDevice, match="several"):
             find(several, EIGHT)
+
+
+CARDS = [Card(number, f"0000:{place}:00.0", f"GPU-{place}-x", "RTX", 2**30, ("CUDA",))
+         for number, place in enumerate(("17", "31"))]
+
+
+@pytest.mark.parametrize("text, places", [
+    ("gpu", ["17", "31"]), ("gpu:1", ["31"]), ("GPU-31", ["31"]), ("pci:0000:17:00.0", ["17"]),
+    ("gpu:0,1", ["17", "31"])])
+def test_cards_by_their_names(text, places):
+    assert [device.id for device in expand(text, EIGHT, CARDS)] == \
+        [f"pci:0000:{place}:00.0" for place in places]
+    assert find("gpu", EIGHT, CARDS).name == "GPU 0 (RTX)"
+
+
+@pytest.mark.parametrize("text, fault", [
+    ("gpu:2", AbsentDevice), ("gpu:0+1", AbsentDevice), ("gpu:0+cpu", AbsentDevice),
+    ("MIG-1", AbsentDevice), ("gpu:x", AbsentDevice), ("gpu,gpu:0", WrongDevice)])
+def test_no_such_card(text, fault):
+    with pytest.raises(fault):
+        expand(text, EIGHT, CARDS)
 
 
 def test_a_lock_is_of_its_device_alone(tmp_path):

@@ -2,7 +2,8 @@
 
 Written from proto/PROTOCOL.md alone, for systems that the C worker does not run on. It takes the
 same options, keeps the same locks and starts the same two programs: autorender.py inside Blender,
-prove.py beside it. It renders on cores; cards are the C worker's.
+prove.py beside it. It renders on cores, or on one NVIDIA card; groups of cards and those of other
+makers are the C worker's.
 
 The parts that decide (talk, work, opening, warm) have no socket and no clock: time comes in as
 `now_ms`, what they do goes out by calls. The parts that touch the world are loop, child, keeper

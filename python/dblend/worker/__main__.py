@@ -13,6 +13,8 @@ from typing import NoReturn
 from dblend import paths
 from dblend.errors import FarmError
 from dblend.worker import blenders, device_lock, log, options, scratch, system
+from dblend.worker.cards import Card, Gauge
+from dblend.worker.cards import find as find_cards
 from dblend.worker.device import AbsentDevice, Device, WrongDevice, expand, find
 from dblend.worker.opening import Setup
 from dblend.worker.program import Choices, Program, host_name
@@ -45,7 +47,7 @@ def _fail(status: int, text: str) -> int:
 
 def _list_devices(which: str) -> int:
     try:
-        devices = expand(which, system.cpus())
+        devices = expand(which, system.cpus(), find_cards()[1])
     except (WrongDevice, AbsentDevice) as error:
         print(f"dblend-worker: {error}", file=sys.stderr)
         return USAGE
@@ -71,7 +73,9 @@ def _work(given: argparse.Namespace, place: paths.Place) -> int:
     signal.signal(signal.SIGTERM, _leave_early)
     try:
         _find_data()
-        device = _take_device(given.device)
+        nvml, cards = find_cards()
+        device = _take_device(given.device, cards)
+        types = _take_types(given.device_type, device)
         held = _lock(device, place)
         found = _find_blenders(given, place)
     except _Unfit as error:
@@ -83,10 +87,15 @@ def _work(given: argparse.Namespace, place: paths.Place) -> int:
         if device.kind != "none":  # an inspector stays, to tell the submitters
             return FAULT
     scratch.sweep()
-    setup = Setup(found, device, given.recycle, given.stall * 1000, system.memory_total() // 8)
+    most_bytes = system.memory_total() // 8
+    setup = Setup(found, device, given.recycle, given.stall * 1000, most_bytes, types)
     idle_ms = None if given.exit_when_idle is None else given.exit_when_idle * 1000
     endpoint = given.connect or place.workers_endpoint
-    status = Program(setup, Choices(endpoint, given.factory, idle_ms, given.owner_fd)).run()
+    gauge = Gauge(nvml, device.card) if nvml and device.card else None
+    choices = Choices(
+        endpoint, given.factory, idle_ms, given.owner_fd, gauge, given.max_temperature
+    )
+    status = Program(setup, choices).run()
     del held  # not before
     return status
 
@@ -100,9 +109,20 @@ def _find_data() -> None:
             raise _Unfit(FAULT, f"{name} is not there; {hint}") from None
 
 
-def _take_device(text: str) -> Device:
+def _take_types(given: str | None, device: Device) -> list[str]:
+    """By which ways its card may be used, the preferred one first."""
+    if device.card is None:
+        return []
+    wanted = given.upper().split(",") if given else device.card.types
+    types = [kind for kind in wanted if kind in device.card.types]
+    if not types:
+        raise _Unfit(USAGE, f"--device-type: {device.id} can be used in none of these ways")
+    return types
+
+
+def _take_device(text: str, cards: list[Card]) -> Device:
     try:
-        return find(text, system.cpus())
+        return find(text, system.cpus(), cards)
     except WrongDevice as error:
         raise _Unfit(USAGE, f"--device {text}: {error}") from None
     except AbsentDevice as error:

@@ -31,6 +31,7 @@ class Setup(NamedTuple):
     recycle: int = 0  #: a new Blender after so many frames; 0: never for that
     stall_ms: int = 300_000
     memory_bytes: int = 0  #: a Blender that grew by more is ended between frames
+    types: Sequence[str] = ()  #: of Cycles, by which the card may be used, the preferred one first
 
     @property
     def inspector(self) -> bool:
@@ -79,6 +80,7 @@ class Opening:
         self._source = source.Answer()
         self._answer: dict[str, Any] = {}
         self._remark = ""
+        self.notes: list[dict[str, Any]] = []  #: warnings of every frame: `on-cpu`
         self.rss_first = 0
 
     @property
@@ -188,13 +190,7 @@ class Opening:
         job = {**task.about, "options": options, "use": self._source.use}
         command: dict[str, Any] = {"do": word, "id": task.claim, "job": job}
         if word == "open":
-            command["device"] = {
-                "kind": "cpu",
-                "types": [],
-                "pci": [],
-                "cpu": False,
-                "allow_cpu": bool(task.option("allow_cpu")),
-            }
+            command["device"] = _device_request(self._setup, task)
             if task.grant.get("fresh"):
                 command["fresh"] = True
         self._warm.mark()
@@ -237,7 +233,7 @@ class Opening:
             self.forget()
             self._owner.inspected(task, answer, remark)
             return
-        trouble = trouble_of(answer) if error else _device_trouble(self._setup.device, answer)
+        trouble = trouble_of(answer) if error else _device_trouble(self._setup.device, task, answer)
         if trouble:
             task.log = self._warm.output.text()
             self.dirty = self.dirty or "it would render on another device"
@@ -245,6 +241,7 @@ class Opening:
             self._owner.fail(task, trouble)
             return
         self.phase = OPEN
+        self.notes = list(answer["device"].get("warnings") or [])
         log.debug(f'job {task.grant["job"]} is open: file="{self._source.use}"')
 
     def blender_ended(self, trouble: Trouble | None) -> None:
@@ -278,16 +275,37 @@ def _about_file(task: Task, error: NoBlender) -> str:
     return f"{task.about['file']}: {error}"
 
 
-def _device_trouble(device: Device, answer: Mapping[str, Any]) -> Trouble | None:
-    """Cycles says on what it will render; a worker of cores renders on nothing else."""
+def _device_request(setup: Setup, task: Task) -> dict[str, Any]:
+    """On what Cycles shall render: the way that the job prefers, then those of the worker."""
+    card = setup.device.card
+    preferred = [word.upper() for word in (task.option("device_type") or "").split(",") if word]
+    types = [kind for kind in preferred if kind in setup.types] if preferred else setup.types
+    return {
+        "kind": "gpu" if card else "cpu",
+        "types": list(types) if card else [],
+        "pci": [card.pci] if card else [],
+        "cpu": False,
+        "allow_cpu": bool(task.option("allow_cpu")),
+    }
+
+
+def _device_trouble(device: Device, task: Task, answer: Mapping[str, Any]) -> Trouble | None:
+    """Cycles says on what it will render, and that is the worker's own device and nothing else."""
     said = answer.get("device")
-    hint = "restart the worker; if it happens again look at the preferences of Blender"
     used = said.get("used") if isinstance(said, dict) else None
     if not isinstance(said, dict) or not isinstance(used, list):
         text = "autorender.py does not say what Cycles renders on: it is of another version"
         return Trouble("device-mismatch", text, "install autorender.py of this version")
-    others = [str(one.get("id")) for one in used if one.get("type") != "CPU"]
-    if not said.get("cycles") or not others:
+    if not said.get("cycles"):
         return None
-    text = f"Cycles would render on {', '.join(others)}, but this worker is {device.kind}"
+    shown = [one for one in used if one.get("type") != "CPU"]
+    place = device.card.pci if device.card else ""
+    wrong = [one for one in shown if not (one.get("pci") and place.startswith(one["pci"]))]
+    on_cpu = device.card is not None and not shown and not task.option("allow_cpu")
+    if not wrong and not on_cpu:
+        return None
+    names = ", ".join(str(one.get("id")) for one in wrong) or "the CPU"
+    own = device.id if device.card else device.kind
+    text = f"Cycles would render on {names}, but this worker is {own}"
+    hint = "restart the worker; if it happens again look at the preferences of Blender"
     return Trouble("device-mismatch", text, hint)

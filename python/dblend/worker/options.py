@@ -35,20 +35,20 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="dblend-worker",
         allow_abbrev=False,
-        description="Renders frames on one device: the worker in Python, for cores.",
+        description="Renders frames on one device: the worker in Python.",
         epilog="TERM: it finishes what it renders, then leaves; a second TERM: at once.",
     )
     add = parser.add_argument
-    add("--device", metavar="DEVICE", default="cpu", help="cpu, cpu:0-3, or none: the inspector")
+    add("--device", metavar="DEVICE", default="cpu", help="cpu (default), cpu:0-3, gpu:0, none")
     add("--connect", metavar="ADDRESS", help="the worker socket of the broker: tcp://HOST:PORT")
     add("--blender", metavar="PATH", action="append", default=[], help="this Blender; repeatable")
     add("--bpy", metavar="PYTHON", action="append", default=[], help="a Python with the module bpy")
     add("--exit-when-idle", metavar="SECONDS", type=_number(0), help="leave after so long")
     add("--factory", action="store_true", help="no preferences and add-ons of the user")
     add("--recycle", metavar="N", type=_number(1), default=0, help="a new Blender after N frames")
-    add("--max-temperature", metavar="C", type=_number(1, 200), help="of a card: no effect here")
+    add("--max-temperature", metavar="C", type=_number(1, 200), help="a hotter card rests")
     add("--stall", metavar="SECONDS", type=_number(1), default=STALL_S, help="silence of Blender")
-    add("--device-type", metavar="TYPES", type=_types, help="of a card: no effect here")
+    add("--device-type", metavar="TYPES", type=_types, help="of a card: optix,cuda")
     add("--owner-fd", metavar="N", type=_number(0), help="stop at the end of this descriptor")
     add("--list", metavar="devices|cards|blenders", choices=("devices", "cards", "blenders"))
     add("-v", "--verbose", action="store_true", help="log every message")

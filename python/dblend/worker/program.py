@@ -19,7 +19,10 @@ from dblend import envelope, messages, paths, wire
 from dblend.errors import Malformed
 from dblend.worker import log, scratch, source, system, warm
 from dblend.worker.blenders import Blender
+from dblend.worker.cards import Gauge
 from dblend.worker.child import Child, Spec
+from dblend.worker.device import Device
+from dblend.worker.heat import Heat
 from dblend.worker.loop import Loop
 from dblend.worker.opening import Setup
 from dblend.worker.pipe import Pipe
@@ -33,13 +36,14 @@ LEAVE_MS = 5000  # for the last answer; for what is given up at once; for the ch
 SILENCE_MS = 60_000  # an inspector leaves so long after the last answer
 NICE = 10
 NEVER = 1 << 62
+_SOFT_GL = "LIBGL_ALWAYS_SOFTWARE"
 # Of drivers and of Mesa: what a Blender that shall see no card is told.
 _NO_CARD = {
     "CUDA_VISIBLE_DEVICES": "",
     "ROCR_VISIBLE_DEVICES": "",
     "HIP_VISIBLE_DEVICES": "-1",
     "ONEAPI_DEVICE_SELECTOR": "!level_zero:*",
-    "LIBGL_ALWAYS_SOFTWARE": "1",
+    _SOFT_GL: "1",
 }
 _NOT_HANDED_ON = ("CUDA_DEVICE_ORDER", "ZE_AFFINITY_MASK", "DRI_PRIME", "DBLEND_THREADS")
 
@@ -51,6 +55,8 @@ class Choices(NamedTuple):
     factory: bool
     exit_when_idle_ms: int | None
     owner_fd: int | None
+    gauge: Gauge | None = None  # of the card
+    max_celsius: int | None = None
 
 
 def now_ms() -> int:
@@ -83,6 +89,7 @@ class Program:
         self._loop.catch(*self._signals)
         self._context = zmq.Context()
         self._socket: zmq.Socket[bytes] | None = None
+        self._heat = Heat(choices.max_celsius)
         self._reports = Reports()
         self._warm = Warm(self._launch_blender, self._tidy, now_ms)
         pid = os.getpid()
@@ -188,7 +195,7 @@ class Program:
         self._scratch = scratch.make()
         threads = str(len(self._setup.device.cpus) or len(system.cpus()))
         env = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
-        env.update(_NO_CARD, OMP_NUM_THREADS=threads)
+        env.update(_shown(self._setup.device), OMP_NUM_THREADS=threads)
         env.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._scratch))
         tail = [paths.data_file("autorender.py"), "--", "--fd"]
         if blender.module:
@@ -233,7 +240,10 @@ class Program:
             "host_available_bytes": system.memory_available(),
         }
         telemetry = {name: value for name, value in told.items() if value > 0}
-        return {**self._work.describe(), **leave, "telemetry": telemetry}
+        gauge = self._choices.gauge.now() if self._choices.gauge else {}
+        rest = self._heat.check(gauge.get("gpu_temperature_c"))
+        more = {"rest": rest} if rest else {}
+        return {**self._work.describe(), **leave, **more, "telemetry": {**telemetry, **gauge}}
 
     def send(self, message: Message, blobs: Sequence[bytes], renew: bool) -> None:
         """To the broker, as far as it can be had."""
@@ -310,8 +320,24 @@ class Program:
         self._over = True
 
 
+def _shown(device: Device) -> dict[str, str]:
+    """What Blender is told of the cards: its own, and no other."""
+    if device.card is None:
+        return _NO_CARD
+    shown = {"CUDA_VISIBLE_DEVICES": device.card.uuid, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return {**{name: _NO_CARD[name] for name in _NO_CARD if name != _SOFT_GL}, **shown}
+
+
 def _identity(setup: Setup) -> Message:
     device = setup.device
+    card: Message = {}
+    if device.card is not None:
+        card = {
+            "memory_bytes": device.card.memory_bytes,
+            "device_types": list(setup.types),
+            "device_name": device.name,
+            "draws_shared": True,  # NVIDIA's OpenGL cannot be told a card
+        }
     kinds = ["inspect", "sweep"] if setup.inspector else ["render", "inspect", "sweep"]
     return {
         "worker": secrets.token_hex(16),
@@ -322,6 +348,7 @@ def _identity(setup: Setup) -> Message:
         "device_kind": device.kind,
         "kinds": kinds,
         "blenders": [blender.as_json() for blender in setup.blenders],
+        **card,
     }
 
 

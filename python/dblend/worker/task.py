@@ -57,6 +57,7 @@ class Task:
     log: bytes = b""
     ms: int = 0
     rss_peak: int = 0
+    notes: list[dict[str, Any]] = field(default_factory=list)  # warnings of its device
     found: dict[str, Any] = field(default_factory=dict)
     stopping: bool = False  #: Blender is being ended, which has its file open
     end: End | None = None

@@ -384,6 +384,7 @@ class Work:
         task.path = answer["path"]
         task.paths = answer.get("paths") or [task.path]
         task.state = State.RENDERING
+        task.notes = self._opening.notes
         if not self._opening.fresh:
             self._warm.mark()  # the first attempt's output begins with the open
         self._opening.fresh = False
@@ -407,7 +408,7 @@ class Work:
         return task.limits(max(usual, self._setup.stall_ms))
 
     def _finished(self, task: Task, answer: Mapping[str, Any]) -> End:
-        warnings = list(answer.get("warnings") or [])
+        warnings = list(answer.get("warnings") or []) + task.notes
         least_ms = task.option("min_frame_time_ms") or 0
         if task.ms < least_ms:
             text = (
