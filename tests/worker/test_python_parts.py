@@ -235,14 +235,6 @@ def test_a_change_while_a_file_was_opened_is_seen(tmp_path):
     assert source.look(source.ask_for(about, True)).trouble.code == "file-missing"
 
 
-@pytest.mark.parametrize("data, version", [
-    (b"BLENDER-v304", 304), (b"BLENDER_V279", 279), (b"BLENDER17-01v0500", 500), (b"nothing", 0)])
-def test_the_version_that_saved_a_file(tmp_path, data, version):
-    path = tmp_path / "a.blend"
-    path.write_bytes(data + b"    ")
-    assert source._version(str(path)) == version
-
-
 @pytest.mark.skipif(not system.LINUX, reason="other systems do not tell")
 def test_what_a_process_uses():
     begin = system.use_of(os.getpid())

@@ -8,7 +8,6 @@ hang, and the worker's loop must not.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -103,24 +102,11 @@ def _checked(path: str, mtime_ns: int, ask: Ask) -> Answer:
     if not ask.read_header:
         return Answer(path, mtime_ns)
     try:
-        blendfile.check(path)
+        version = blendfile.check(path)
     except blendfile.NotBlend:
         text = f"{ask.file}: not a .blend file"
         return _wrong("not-blend", text, "give a file that Blender saved")
     except blendfile.Truncated:
         text = f"{ask.file}: truncated: it is not whole"
         return _wrong("file-truncated", text, "save the file again, then add it again")
-    return Answer(path, mtime_ns, _version(path))
-
-
-def _version(path: str) -> int:
-    """304 of BLENDER-v304, 500 of BLENDER17-01v0500; 0 where this Python cannot unpack it."""
-    import gzip  # noqa: PLC0415
-
-    with open(path, "rb") as file:
-        head = file.read(17)
-    if head[:2] == b"\x1f\x8b":
-        with gzip.open(path) as packed:
-            head = packed.read(17)
-    match = re.match(rb"BLENDER(?:[-_][vV](\d{3})|\d\d-\d\dv(\d{4}))", head)
-    return int(match[1] or match[2]) if match else 0
+    return Answer(path, mtime_ns, version or 0)
