@@ -10,7 +10,8 @@ packages_build=(gcc libc6-dev cmake make pkg-config libczmq-dev libzmq3-dev libm
     libsqlite3-dev libhwloc-dev libjansson-dev libncurses-dev zlib1g-dev libzstd-dev libsodium-dev)
 # Blender opens libEGL by itself for Eevee and Workbench: no package says so.
 packages_run=(blender python3 python3-numpy python3-openimageio libegl1 libgl1-mesa-dri)
-packages_test=(libcmocka-dev python3-pytest python3-pytest-xdist python3-msgpack python3-zmq)
+packages_test=(libcmocka-dev python3-pytest python3-pytest-xdist python3-hypothesis python3-msgpack
+    python3-zmq)
 packages_bpy=(python3-venv libgl1 libsm6 libxfixes3 libxi6 libxkbcommon0 libxrender1)
 
 usage() {
@@ -191,8 +192,8 @@ has_bpy() { [[ -n $1 ]] && "$1" -c 'import bpy' >/dev/null 2>&1; }
 
 # The newest bpy that PyPI has for a Python of this machine, in an environment of its own.
 get_bpy() {
-    local python env=$build/bpy log=$build/bpy.log limit=3600
-    [[ ${CI:-} != true ]] || limit=300 # its time is short
+    local python env=$build/bpy log=$build/bpy.log end=$((SECONDS + 3600))
+    [[ ${CI:-} != true ]] || end=$((SECONDS + 300)) # its time is short
     mkdir -p "$build"
     for python in "${DBLEND_TEST_BPY:-}" "$env/bin/python"; do
         if has_bpy "$python"; then
@@ -205,9 +206,10 @@ get_bpy() {
     : >"$log"
     for python in python3.13 python3.12 python3.11 python3; do
         "$python" -c '' 2>/dev/null || continue
+        [[ $SECONDS -lt $end ]] || break
         rm -rf "$env"
-        if { "$python" -m venv "$env" &&
-            timeout "$limit" "$env/bin/pip" install --only-binary=:all: bpy; } >>"$log" 2>&1 &&
+        if { "$python" -m venv "$env" && timeout $((end - SECONDS)) \
+            "$env/bin/pip" install --only-binary=:all: bpy; } >>"$log" 2>&1 &&
             has_bpy "$env/bin/python"; then
             export DBLEND_TEST_BPY=$env/bin/python
             return 0

@@ -227,6 +227,7 @@ static const struct message_field spec_fields[] = {
     ANY_INT("submitted_at"),
     MAP("options", message_options_shape),
     BOOL_OPT("go_on"),
+    { .key = "key", .type = FIELD_STR, .min = 1, .max = 128, .optional = true },
     END,
 };
 const struct message_shape message_spec_shape = { .fields = spec_fields };

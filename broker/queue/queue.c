@@ -21,6 +21,7 @@ queue_t *queue_new(const struct queue_config *config)
     self->next_order = 1;
     self->next_session = config->first_session > 0 ? config->first_session : 1;
     self->all.by_age = true;
+    self->held.by_age = true;
     self->recent = alloc_zero(RECENT_CLAIMS, sizeof *self->recent);
     link_init(&self->heard);
     link_init(&self->parked);
@@ -63,6 +64,7 @@ static void free_leaving(struct link *head)
 static void free_lists(queue_t *self)
 {
     free((void *)self->all.items);
+    free((void *)self->held.items);
     free((void *)self->ready.items);
     free((void *)self->inspect.items);
     free((void *)self->sweep.items);
@@ -70,6 +72,8 @@ static void free_lists(queue_t *self)
     free(self->sweep_live);
     free((void *)self->taken);
     map_clear(&self->jobs);
+    map_clear(&self->keyed);
+    map_clear(&self->same);
     map_clear(&self->claims);
     map_clear(&self->sessions);
     map_clear(&self->ids);

@@ -145,12 +145,13 @@ struct queue_submitted {
     int64_t job;
     bool went_on;  /* `go_on` found the same job */
     bool answered; /* the same job was held and its question is answered */
+    bool repeated; /* its key has this job already, with the same content */
 };
 
 /*
  * Queue a spec (PROTOCOL.md, Job spec; go_on and again included). spec is referenced, options are
- * checked. kept_made: see queue_needs_kept. QUEUE_REFUSED: `already-queued` (error->job), or a
- * spec that cannot be.
+ * checked. kept_made: see queue_needs_kept. A spec with a `key` has in `key_content` what the key
+ * stands for. QUEUE_REFUSED: `already-queued` or `key-used` (error->job), or a spec that cannot be.
  */
 int queue_submit(queue_t *self, struct queue_now now, json_t *spec, struct queue_submitted *out,
                  struct queue_error *error);

@@ -158,6 +158,9 @@ struct job {
     unsigned ways;                   /* device_types_bit of those that are wanted; 0 = any */
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
+    struct job *key_next;            /* of the same words_hash of their spec's key */
+    struct job *same_next;           /* of the same fingerprint */
+    int64_t fingerprint;             /* of what is rendered, see same.c */
     char *output;                    /* for people */
     struct output_name *outputs;
     size_t output_count;
@@ -296,7 +299,10 @@ struct queue {
     bool paused;
     enum drain_order drain;
     struct map jobs;
+    struct map keyed;          /* words_hash of a spec's key -> the first of its jobs */
+    struct map same;           /* fingerprint -> the first of its jobs */
     struct job_list all;       /* every job, by age */
+    struct job_list held;      /* by age */
     struct job_list ready;     /* active, not blocked, with waiting frames */
     struct job_list inspect;   /* queued */
     struct job_list sweep;     /* output to be looked over, no claim live */
@@ -447,14 +453,11 @@ void job_swept(queue_t *self, struct queue_now now, struct job *job, const char 
 bool job_remove_if_idle(queue_t *self, struct job *job);
 void job_set_priority(queue_t *self, struct queue_now now, struct job *job, int32_t priority);
 
-/* ---- submit.c, steer.c, same.c ---- */
+/* ---- submit.c, steer.c ---- */
 void job_retry(queue_t *self, struct queue_now now, struct job *job); /* one that has ended */
 void job_reread(queue_t *self, struct job *job); /* after its spec has changed */
 void job_forget(queue_t *self, struct queue_now now, struct job *job);
 int queue_say_no(struct queue_error *error, const char *code, const char *text, const char *hint);
-bool same_job(const struct job *job, const json_t *spec);
-bool same_frames(const struct job *job, const json_t *spec);
-bool same_some_frames(const struct job *job, const json_t *spec);
 
 /* ---- questions.c ---- */
 json_t *questions_open(queue_t *self, struct job *job); /* borrowed; [] = none */

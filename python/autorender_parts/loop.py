@@ -12,7 +12,7 @@ from . import engines, inspection, opening, progress, rendering
 from .failure import JobError, one_line
 from .wire import Wire
 
-_LIBC = ctypes.CDLL(None)
+_LIBC = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)  # Windows: untested
 
 
 def _descriptor(argv):

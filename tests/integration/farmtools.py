@@ -57,8 +57,8 @@ class Farm:
     # -- starting, asking, stopping ------------------------------------------------------------
 
     def start(self, program, *args, cwd=None, env=None):
-        """A program of ours in the background; its output goes to files in logs/."""
-        name = f"{len(self.started):02d}-{program}"
+        """A program of ours, or an absolute path, in the background; it prints to files in logs/."""
+        name = f"{len(self.started):02d}-{os.path.basename(program)}"
         with open(self.logs / (name + ".out"), "wb") as out, \
                 open(self.logs / (name + ".err"), "wb") as err:
             process = subprocess.Popen(

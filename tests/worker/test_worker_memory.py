@@ -25,6 +25,7 @@ def telemetry(broker):
     return broker.last.get("telemetry", {})
 
 
+@pytest.mark.one_card
 def test_ready_says_what_the_card_is(broker, on_machine, machine):
     on_machine(machine.file, "--device", f"pci:{COOL}")
     broker.until(lambda: broker.ready)
@@ -49,6 +50,7 @@ def test_a_worker_of_cores_says_nothing_of_cards(broker, start_stand_in):
     assert telemetry(broker)["host_available_bytes"] > 0
 
 
+@pytest.mark.one_card
 def test_what_the_card_does_is_told(broker, on_machine, machine):
     on_machine(machine.file, "--device", f"pci:{HOT}")
     broker.until(lambda: "gpu_load_percent" in telemetry(broker))
@@ -62,6 +64,7 @@ def test_what_the_card_does_is_told(broker, on_machine, machine):
     assert "rest" not in broker.last  # nobody said how hot it may be
 
 
+@pytest.mark.one_card
 def test_a_card_that_is_too_hot_rests_until_it_is_ten_degrees_cooler(broker, on_machine, machine):
     worker = on_machine(machine.file, "--device", f"pci:{HOT}", "--max-temperature", "85")
     broker.until(lambda: broker.last.get("rest"))
@@ -76,6 +79,7 @@ def test_a_card_that_is_too_hot_rests_until_it_is_ten_degrees_cooler(broker, on_
     assert "rest: its card has 91 C" in worker.told() and "has cooled" in worker.told()
 
 
+@pytest.mark.one_card
 def test_a_card_that_is_lost_tells_nothing_any_more(broker, on_machine, machine):
     on_machine(machine.file, "--device", f"pci:{COOL}")
     broker.until(lambda: "gpu_load_percent" in telemetry(broker))
@@ -199,6 +203,7 @@ def test_who_holds_the_memory_of_the_card_is_named(broker, on_machine, machine, 
     assert error["gpu_had_bytes"] == (49140 - 10240) * MIB
 
 
+@pytest.mark.one_card
 def test_a_frame_that_ran_out_is_rendered_in_a_fresh_blender(broker, on_machine, machine, faults,
                                                              job):
     on_machine(machine.file, "--device", f"pci:{COOL}")
