@@ -29,6 +29,7 @@ class Seen:
         self.seconds = 0.0
         self.environment = None  # of the Blender of the watched device
         self.pid = None
+        self.refused = False   # the worker found that it would render on something else
         self.telemetry = []
         self.apps = []         # of nvidia-smi: (pid, uuid)
         self.log = ""          # the worker's
@@ -114,7 +115,8 @@ class Farm:
         child = self._start("render", *words, "--overwrite", str(scene))
         reader = threading.Thread(target=self._read, args=(child, seen), daemon=True)
         reader.start()
-        while child.poll() is None and time.monotonic() - begun < timeout:
+        while child.poll() is None and time.monotonic() - begun < timeout and not (
+                seen.refused and seen.environment):  # it would try again, to no end
             if watch:
                 self._look(watch, seen)
             reader.join(LOOK_S)
@@ -155,7 +157,9 @@ class Farm:
             return ""
 
     def _look(self, watch, seen):
-        ready = READY.findall(self._log(watch))
+        log = self._log(watch)
+        ready = READY.findall(log)
+        seen.refused = "code=device-mismatch" in log
         if ready:
             self._look_at_process(int(ready[-1][0]), seen)
         seen.telemetry += [row["telemetry"] for row in self._workers() if row["device"] == watch

@@ -92,7 +92,7 @@ def text(rows, step):
 
 def test_every_step_passes_on_a_machine_that_works(gpu_run, faults):
     faults("slow-3")
-    code, rows, said = gpu_run("four-cards", "--device", "gpu:1", "--timeout", "60")
+    code, rows, said = gpu_run("four-cards", "--device", "gpu:1", "--timeout", "120")
     assert code == 0, said + json.dumps(rows[-1], indent=1)
     assert {row["result"] for row in rows} == {"PASS"}
     steps = {row["step"]: row for row in rows}
@@ -142,7 +142,7 @@ def test_a_wrong_environment_and_a_wrong_card_in_cycles_fail(gpu_run, faults, ho
         "used": [{"id": "CUDA_x_0000:17:00_OptiX", "name": "x", "type": "OPTIX",
                   "pci": "0000:17:00"}]}))
     code, rows, said = gpu_run("four-cards", "--device", "gpu:1", "--only", "pinning", "--only",
-                               "cycles", "--timeout", "8", renderer=wrapper, card=None)
+                               "cycles", "--timeout", "90", renderer=wrapper, card=None)
     assert code == 1, said
     assert "CUDA_VISIBLE_DEVICES=0 instead of GPU-8932f001" in text(rows, "pinning")
     assert "device-mismatch" in text(rows, "cycles")
