@@ -39,6 +39,7 @@ __all__ = ["SIDES", "check", "check_answer"]
 
 OBJECT = Shape({})
 MEMORY = Integer(0, 2**50)
+CARDS = Integer(0, 1024)
 PIXELS = Integer(1, 1_000_000)
 PID = Integer(1, 2**31 - 1)
 NAME = Text(0, 512)
@@ -142,7 +143,8 @@ FROM_WORKER = {
         "kinds": Items(CLAIM_KIND, 3), "blenders": Items(BLENDER, 32), "job": Optional(ID),
         "holding": HOLDING, "reports": REPORTS, "memory_bytes": Optional(MEMORY),
         "device_types": Optional(Items(TEXT, 16)), "device_name": Optional(NAME),
-        "draws_shared": Optional(FLAG),
+        "draws_shared": Optional(FLAG), "cards": Optional(CARDS), "regroups": Optional(CARDS),
+        "largest_bytes": Optional(MEMORY),
     }),
     "SYNC": Shape({
         "session": ID, "seq": ID, "seen": COUNT, "job": Optional(ID), "holding": HOLDING,
@@ -171,7 +173,7 @@ FROM_SUBMITTER = {
     "HELLO": Shape({}),
     "ATTEND": Shape({
         "role": Word("farm", "render"), "pid": PID, "leave": Optional(FLAG),
-        "notice": Optional(TEXT),
+        "notice": Optional(TEXT), "groups": Optional(FLAG),
     }),
     "SUBMIT": Shape({"key": KEY, "jobs": Items(SPEC, 256)}),
     "LIST": Shape({"all": FLAG, "after": Optional(COUNT), "limit": Optional(LIMIT)}),

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 __all__ = [
     "ENDED", "ErrorInfo", "EventInfo", "FileInfo", "FrameCounts", "FrameInfo", "JobDetails",
-    "JobInfo", "Progress", "WorkerInfo",
+    "JobInfo", "PeakMemory", "Progress", "WorkerInfo",
 ]  # fmt: skip
 
 from dataclasses import dataclass
@@ -39,6 +39,14 @@ class FrameCounts(TypedDict):
     cancelled: int | None
 
 
+class PeakMemory(TypedDict):
+    """The most memory that a frame of a job has taken, in bytes: of a card, of the host."""
+
+    gpu_peak_bytes: int | None
+    gpu_rss_peak_bytes: int | None
+    cpu_rss_peak_bytes: int | None
+
+
 class JobInfo(TypedDict):
     """A job. ``eta_s``: seconds that are left, as far as that can be said."""
 
@@ -55,6 +63,7 @@ class JobInfo(TypedDict):
     submitted: str
     finished: str | None
     eta_s: int | None
+    memory: PeakMemory
     error: ErrorInfo | None
 
 
