@@ -491,7 +491,7 @@ enum fit_whom {
     FIT_THERE,     /* live, neither resting nor leaving */
     FIT_UNBLOCKED, /* and not blocked for the job */
     FIT_LATER,     /* live and not blocked, but it may be resting */
-    FIT_WILLING    /* and at work, or asking for some */
+    FIT_WILLING    /* and at work or asking for some, and what waits is for them, too */
 };
 /* Does a worker of another name than this one (NULL: any) fit the job? Looks at one worker after
  * the other: for failures and pauses, not for claims. */

@@ -389,6 +389,30 @@ static void of_an_ordered_job_all_that_follows_needs_the_larger_card(void **stat
     assert_int_equal(sim_job(sim, job).row->memory.too_small, 8 * GIB);
 }
 
+/* The others fit the job, but not what is left of it. */
+static void the_only_card_that_is_large_enough_is_let_in_again(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 3, json_pack("{s:i}", "attempts", 9));
+    struct sim_worker *small = gpu(sim, "h/8", 8);
+    trouble_finish(sim, small);
+    struct sim_worker *big = idle(sim, "h/24", 24);
+    struct sim_worker *both[] = { small, big, NULL };
+    run_out(sim, small);
+    run_out(sim, small);
+    asks(sim, big);
+    assert_int_equal(holds(big), 2);
+    for (int i = 0; i < 3; i++) {
+        trouble_fail(sim, big, "crashed");
+    }
+    assert_int_equal(trouble_blocked(sim, job).count, 1);
+    trouble_give_back(sim, big);
+    trouble_finish(sim, small);
+    trouble_wait_all(sim, both, 300000);
+    assert_int_equal(sim_events(sim, EVENT_WORKER_UNBLOCKED), 1);
+    assert_int_equal(holds(big), 2);
+}
+
 static void an_unknown_card_may_be_large_enough(void **state)
 {
     struct sim *sim = *state;
@@ -440,6 +464,7 @@ int main(void)
         TEST(what_another_program_holds_is_not_counted_against_the_size),
         TEST(what_another_program_goes_on_holding_is_left_to_the_cpu),
         TEST(of_an_ordered_job_all_that_follows_needs_the_larger_card),
+        TEST(the_only_card_that_is_large_enough_is_let_in_again),
         TEST(an_unknown_card_may_be_large_enough),
         TEST(sizes_are_told_as_people_do),
     };
