@@ -27,7 +27,7 @@ static struct person persons[PERSONS];
 static int64_t key;
 static int submitted;
 static int64_t newest_job;      /* that anybody was told of */
-static bool rested[HANDS_MOST]; /* whom somebody asked to rest, and nobody to go on */
+static bool rested[HANDS_MOST]; /* whom somebody asked to rest: woken at the end */
 
 static int64_t peer_of(const struct person *self)
 {
@@ -200,7 +200,7 @@ static json_t *rest(bool on, const bool marked[HANDS_MOST])
     for (size_t i = 0; i < hand_count(); i++) {
         if (marked[i]) {
             json_array_append_new(names, json_string(hand_name(i)));
-            rested[i] = on;
+            rested[i] = on || (rested[i] && !world.calm); /* who asked before may be heard later */
         }
     }
     msg_set(body, "workers", names);
