@@ -166,6 +166,27 @@ static void where_no_card_is_larger_the_job_fails_with_the_figures(void **state)
 }
 
 /* One frame was done on the small card: it is the other frame that is too large, not the job. */
+/* What was learnt while it was paused did not end it: it ends when it goes on. */
+static void a_paused_job_that_goes_on_fails_with_the_figures(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = option(sim, NULL);
+    struct queue_error error;
+    struct sim_worker *worker = gpu(sim, "h/24", 24);
+    run_out(sim, worker);
+    assert_int_equal(queue_pause(sim->queue, sim->now, job, &error), QUEUE_OK);
+    run_out(sim, worker);
+    assert_int_equal(sim_job(sim, job).row->state, JOB_PAUSED);
+    assert_int_equal(sim_frame(sim, job, 1).state, FRAME_FAILED);
+    assert_int_equal(queue_resume(sim->queue, sim->now, job, NULL, &error), QUEUE_OK);
+    asks(sim, worker);
+    run_out(sim, worker);
+    run_out(sim, worker);
+    struct job_view view = sim_job(sim, job);
+    assert_int_equal(view.row->state, JOB_FAILED);
+    assert_string_equal(trouble_code(view.error), "out-of-gpu-memory");
+}
+
 static void only_the_frame_waits_where_others_fit(void **state)
 {
     struct sim *sim = *state;
@@ -454,6 +475,7 @@ int main(void)
         TEST(first_it_is_tried_in_a_fresh_blender),
         TEST(then_the_job_goes_to_a_larger_card),
         TEST(where_no_card_is_larger_the_job_fails_with_the_figures),
+        TEST(a_paused_job_that_goes_on_fails_with_the_figures),
         TEST(only_the_frame_waits_where_others_fit),
         TEST(who_cannot_take_what_is_left_takes_the_next_job),
         TEST(a_cpu_worker_gets_only_what_is_too_large_and_only_if_allowed),
