@@ -2,8 +2,8 @@
 
 What keeps two provers apart, whoever they are:
   * the placeholder is made with O_EXCL: one of them makes it;
-  * a temporary file is published only by him whose open descriptor still has a link and is the file
-    at its path: who unlinks the temporary file of a dead claim has fenced its prover;
+  * a temporary file is published only by him whose own file still has a link and is the one at its
+    path: who unlinks the temporary file of a dead claim has fenced its prover;
   * what lies under a final name is taken away only by a rename aside, and put back if it is not
     what was looked at.
 The folder is read for other temporary files only where a file was in our way, or where there is no
@@ -12,10 +12,11 @@ placeholder to make: while the placeholder was ours to make, nobody else renders
 
 import errno
 import os
+import shutil
 import threading
 import time
 
-from . import looking, pictures, temps
+from . import looking, pictures, system, temps
 from .looking import ABANDONED, ABSENT, DEAD, KEPT, OTHER
 
 _ROUNDS = 8  # looks at a place that changes under our eyes before we say `taken`
@@ -40,8 +41,8 @@ class _File:
         self.view = wanted.get("view") or ""
         self.base = base
         self.temp = temp
-        self.temp_fd = -1
-        self.placeholder_fd = -1
+        self.held = None  # the temporary file, a system.create()
+        self.placeholder = None
         self.published = False
 
 
@@ -59,10 +60,9 @@ def error_answer(error, path):
 def is_nearly_full(folder):
     """True when the disk of a folder has no room for a picture."""
     try:
-        room = os.statvfs(folder or ".")
+        return shutil.disk_usage(folder or ".").free < _LITTLE_BYTES
     except OSError:
         return False
-    return room.f_bavail * room.f_frsize < _LITTLE_BYTES
 
 
 class Claim:
@@ -123,8 +123,8 @@ class Claim:
         line = self._me.owner_line(self.number)
         for file in self._files:
             os.makedirs(os.path.dirname(file.path) or ".", exist_ok=True)
-            file.temp_fd = _create(file.temp, line)
-            if os.write(file.temp_fd, line) != len(line):
+            file.held = _create(file.temp, line)
+            if file.held.write(line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.temp)
 
     def _place(self, seen):
@@ -143,16 +143,15 @@ class Claim:
 
     def _make_placeholder(self, file):
         """The empty file under the final name, for everybody to see. Lost when one is there."""
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
-            file.placeholder_fd = os.open(file.path, flags, 0o666)
+            file.placeholder = system.create(file.path, os.O_WRONLY)
         except FileExistsError:
             raise Lost() from None
 
     def _fence_others(self, file):
         """Unlinks this farm's temporary files of lower claims; returns [(temporary file, dead)].
 
-        Fenced when a higher claim of this farm is there.
+        Fenced when a higher claim of this farm is there, Lost when a lower one cannot be fenced.
         """
         others = []
         for temp in temps.beside(file.path, file.view):
@@ -161,8 +160,8 @@ class Claim:
             if temp.path != file.temp:
                 others.append((temp, temps.is_dead(temp, self._me, self.number)))
         for temp, _ in others:
-            if temp.farm == self._me.farm:
-                _unlink(temp.path)
+            if temp.farm == self._me.farm and not _unlink(temp.path) and system.stays(temp.path):
+                raise Lost()
         return others
 
     def _inherit(self, file, one, others):
@@ -176,12 +175,12 @@ class Claim:
         for temp in foreign:
             if not _unlink(temp.path):
                 raise Lost()
-        fd = _open_existing(file.path)
-        if fd < 0 or looking.Identity(os.fstat(fd)) != one.identity:
-            _close(fd)
+        found = system.find(file.path)
+        if found is None or looking.Identity(found.status()) != one.identity:
+            _close(found)
             raise Lost()
-        file.placeholder_fd = fd
-        os.utime(fd)
+        file.placeholder = found
+        found.touch()
 
     # -- giving up ------------------------------------------------------------------------------
 
@@ -199,18 +198,18 @@ class Claim:
         """Takes back what take() made and prove() did not publish; good at any point of both."""
         for file in self._files:
             _remove_placeholder(file, self._me.farm, self.number)
-            if file.temp_fd >= 0 and not file.published:
+            if file.held and not file.published:
                 _unlink(file.temp)
-            _close(file.temp_fd)
-            file.temp_fd = -1
+            _close(file.held)
+            file.held = None
 
     def touch(self):
         """Tells others that this frame is not abandoned."""
         with self._lock:
             for file in self._files:
-                for fd in (file.temp_fd, file.placeholder_fd):
-                    if fd >= 0 and not file.published:
-                        os.utime(fd)
+                for one in (file.held, file.placeholder):
+                    if one and not file.published:
+                        one.touch()
 
     # -- proving --------------------------------------------------------------------------------
 
@@ -237,16 +236,16 @@ class Claim:
 
         None when the file was unlinked under us: _publish() finds that out by the descriptor.
         """
-        if not _is_at(file.temp_fd, file.temp):
+        if not system.is_at(file.held, file.temp):
             return None
         line = self._me.owner_line(self.number)
-        if os.pread(file.temp_fd, len(line), 0) in (b"", line):
+        if file.held.read(len(line)) in (b"", line):
             raise _NoPicture("Blender wrote no picture")
         picture = pictures.read(file.temp)
         if not looking.has_size(picture, file.wanted):
             raise pictures.BadPicture("it is %dx%d, not %dx%d" % (
                 picture.width, picture.height, file.wanted["width"], file.wanted["height"]))
-        os.fsync(file.temp_fd)
+        file.held.sync()
         return picture
 
     def _bad(self, error):
@@ -271,12 +270,12 @@ class Claim:
                     return answer
             for file in self._files:
                 self._rename(file)
-            _sync_folder(os.path.dirname(self._files[0].path))
+            system.sync_folder(os.path.dirname(self._files[0].path))
             return self._done(found)
 
     def _is_ours(self):
         """True while nobody has unlinked a temporary file of ours."""
-        return all(os.fstat(file.temp_fd).st_nlink > 0 and _is_at(file.temp_fd, file.temp)
+        return all(file.held.is_linked() and system.is_at(file.held, file.temp)
                    for file in self._files)
 
     def _fenced(self):
@@ -293,7 +292,7 @@ class Claim:
         """What came to the final names meanwhile; our own placeholders count as nothing."""
         seen = []
         for file in self._files:
-            if file.placeholder_fd >= 0 and _is_empty_at(file.placeholder_fd, file.path):
+            if _is_empty_at(file.placeholder, file.path):
                 seen.append(looking.Seen(file.wanted, ABSENT))
             else:
                 one = looking.look_at(file.wanted, self._request, self._me, self.number)
@@ -303,20 +302,21 @@ class Claim:
     def _rename(self, file):
         """The atomic step; ENOENT may be NFS answering a request that it had carried out."""
         try:
-            os.rename(file.temp, file.path)
+            system.publish(file.temp, file.path)
         except FileNotFoundError:
-            if not _is_at(file.temp_fd, file.path):
+            if not system.is_at(file.held, file.path):
                 raise
+        file.held.path = file.path
         file.published = True
 
     def _done(self, found):
         """The proof of every file."""
         files, warnings = [], []
         for file, picture in zip(self._files, found):
-            status = os.fstat(file.temp_fd)
+            status = file.held.status()
             files.append({"path": file.path, "bytes": status.st_size, "width": picture.width,
                           "height": picture.height, "view": file.view,
-                          "mtime_ns": status.st_mtime_ns, "inode": status.st_ino})
+                          "mtime_ns": status.st_mtime_ns, "inode": system.inode(status)})
             warnings.extend(note for note in picture.warnings() if note not in warnings)
         return {"is": "done", "files": files, "warnings": warnings}
 
@@ -329,36 +329,23 @@ class _NoPicture(pictures.BadPicture):
 
 
 def _create(path, line):
-    """A new file with O_EXCL; a descriptor. One of ours (NFS asked twice, or left) is replaced."""
-    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+    """A new file with O_EXCL. One of ours (NFS asked twice, or left) is replaced."""
     try:
-        return os.open(path, flags, 0o666)
+        return system.create(path)
     except FileExistsError:
-        fd = _open_existing(path)
-        if fd >= 0:
-            held = os.pread(fd, len(line) + 1, 0)
-            if held == b"":
-                return fd  # the answer to a retransmission: nobody else knows this name
-            _close(fd)
+        found = system.find(path)
+        if found:
+            if found.read(len(line) + 1) == b"":
+                return found  # the answer to a retransmission: nobody else knows this name
+            found.close()
         _unlink(path)
-    return os.open(path, flags, 0o666)
+    return system.create(path)
 
 
-def _open_existing(path):
-    """A descriptor of an existing file, -1 when there is none."""
-    try:
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return -1
-
-
-def _close(fd):
-    """Closes a descriptor that may be -1; what close() could still report, fsync() has said."""
-    if fd >= 0:
-        try:
-            os.close(fd)
-        except OSError:
-            pass
+def _close(file):
+    """Closes a file that may be None."""
+    if file:
+        file.close()
 
 
 def _unlink(path):
@@ -370,33 +357,18 @@ def _unlink(path):
     return True
 
 
-def _is_at(fd, path):
-    """True when the open file is the one at that path."""
+def _is_empty_at(file, path):
+    """True while the file at a path is ours, a placeholder, and still empty."""
     try:
-        there, ours = os.stat(path, follow_symlinks=False), os.fstat(fd)
-    except OSError:
+        return system.is_at(file, path) and file.status().st_size == 0
+    except OSError:  # gone meanwhile, where we hold none open
         return False
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
-
-
-def _is_empty_at(fd, path):
-    """True while the file at a path is the open one, our placeholder, and still empty."""
-    return _is_at(fd, path) and os.fstat(fd).st_size == 0
-
-
-def _sync_folder(folder):
-    """Brings the renames to the disk."""
-    fd = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def aside_path(path, farm, claim):
     """Where a file is put while we see whether it is the one that we looked at."""
     folder, name, _, extension = temps.parts_of(path, "")
-    return os.path.join(folder, ".%s.%s.%d.aside%s" % (name, farm, claim, extension))
+    return system.join(folder, ".%s.%s.%d.aside%s" % (name, farm, claim, extension))
 
 
 def take_away(path, is_expected, farm, claim):
@@ -406,10 +378,12 @@ def take_away(path, is_expected, farm, claim):
     """
     aside = aside_path(path, farm, claim)
     try:
-        os.rename(path, aside)
+        system.rename(path, aside)
         status = os.stat(aside, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or system.is_in_use(error):
+            return False
+        raise
     if is_expected(status):
         _unlink(aside)
         return True
@@ -420,7 +394,7 @@ def take_away(path, is_expected, farm, claim):
 def put_back(aside, path):
     """Links a file back under its name and forgets the other; a newer file there stays."""
     try:
-        os.link(aside, path, follow_symlinks=False)
+        system.link(aside, path)
     except FileExistsError:
         pass
     except OSError:  # a file system without hard links
@@ -437,20 +411,20 @@ def _take_away(file, identity, farm, claim):
 
 def _remove_placeholder(file, farm, claim):
     """Takes back our placeholder, if our temporary file is still there: else it is inherited."""
-    fd = file.placeholder_fd
-    if fd < 0:
+    placeholder = file.placeholder
+    if placeholder is None:
         return
-    file.placeholder_fd = -1
+    file.placeholder = None
 
     def is_ours(status):
         """Still the file that we made, still empty, and still ours to remove."""
-        held = os.fstat(fd)
-        same = (status.st_dev, status.st_ino) == (held.st_dev, held.st_ino)
-        return same and status.st_size == 0 and _is_at(file.temp_fd, file.temp)
+        same = placeholder.is_of(status)
+        return same and status.st_size == 0 and system.is_at(file.held, file.temp)
 
-    if not file.published and _is_at(file.temp_fd, file.temp) and _is_empty_at(fd, file.path):
+    ours = not file.published and system.is_at(file.held, file.temp)
+    if ours and _is_empty_at(placeholder, file.path):
         try:
             take_away(file.path, is_ours, farm, claim)
         except OSError:
             pass  # a disk that went away: the placeholder is abandoned some minutes later
-    _close(fd)
+    placeholder.close()

@@ -10,7 +10,7 @@ import os
 import stat
 import time
 
-from . import looking, pictures
+from . import looking, pictures, system
 
 GONE = "gone"  # nothing lies there
 BROKEN = "broken"  # not a whole picture, or not of the size that was proven
@@ -67,7 +67,7 @@ def _is_proven(status, file):
     return (stat.S_ISREG(status.st_mode)
             and status.st_size == file["bytes"]
             and status.st_mtime_ns == file["mtime_ns"]
-            and _signed(status.st_ino) == _signed(file["inode"]))
+            and _signed(system.inode(status)) == _signed(file["inode"]))
 
 
 def _signed(inode):

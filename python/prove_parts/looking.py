@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 
-from . import pictures, temps
+from . import pictures, system, temps
 
 ABSENT = "absent"  # nothing there
 KEPT = "kept"  # whole, and of this very version (or newer than the .blend, or to be kept)
@@ -28,7 +28,7 @@ class Identity:
 
     def __init__(self, status):
         self.device = status.st_dev
-        self.inode = status.st_ino
+        self.inode = system.inode(status)
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns
 

@@ -4,7 +4,7 @@ import bisect
 import os
 import re
 
-from . import claims, last_look, looking, pictures, temps
+from . import claims, last_look, looking, pictures, system, temps
 
 LIVE_MOST = 4096  # live claims that a sweep is told of; of later ones it knows nothing
 
@@ -70,7 +70,7 @@ def _pictures_of(output, frames):
     for name in names:
         frame = frame_of(name, output)
         if frame is not None and frame in frames:
-            yield os.path.join(folder, name)
+            yield system.join(folder, name)
 
 
 def _kind(path, request):
@@ -133,8 +133,8 @@ def _half_made(folder, me):
     for name in names:
         match = _MAKING.fullmatch(name)
         if match and match.group(1) == me.host:
-            if temps.start_time(int(match.group(2))) != int(match.group(3)):
-                yield os.path.join(folder, name)
+            if not system.is_running(int(match.group(2)), int(match.group(3))):
+                yield system.join(folder, name)
 
 
 class _Dead:
@@ -203,8 +203,8 @@ def _strays(output, farm):
         final = next((base + end for end in (extension, "") if frame_of(base + end, output)
                       is not None), None)
         if final is not None:
-            yield _Stray(os.path.join(folder, name), farm, int(claim),
-                         os.path.join(folder, final), view, is_aside)
+            yield _Stray(system.join(folder, name), farm, int(claim),
+                         system.join(folder, final), view, is_aside)
 
 
 def _clean(stray, me, dead, problems):

@@ -11,6 +11,8 @@ import hashlib
 import os
 import re
 
+from . import system
+
 _OWNER = re.compile(rb"dblend ([0-9a-f]{16}) (\S+) (\d+) (\d+) (\d+)\n")
 _OWNER_BYTES = 512  # more than any owner line: a host name has at most 64 bytes
 _NAME_BYTES = 255  # NAME_MAX
@@ -60,13 +62,13 @@ def parts_of(path, view):
 def base_path(path, view, farm, claim):
     """What Blender is given to render to: without a view suffix."""
     folder, name, _, extension = parts_of(path, view)
-    return os.path.join(folder, ".%s.%s.%d%s" % (name, farm, claim, extension))
+    return system.join(folder, ".%s.%s.%d%s" % (name, farm, claim, extension))
 
 
 def view_path(path, view, farm, claim):
     """The temporary file of one view: what Blender makes of base_path()."""
     folder, name, view, extension = parts_of(path, view)
-    return os.path.join(folder, ".%s.%s.%d%s%s" % (name, farm, claim, view, extension))
+    return system.join(folder, ".%s.%s.%d%s%s" % (name, farm, claim, view, extension))
 
 
 def beside(path, view):
@@ -85,7 +87,7 @@ def beside(path, view):
     for entry in entries:
         match = shape.fullmatch(entry)
         if match:
-            found.append(Temp(os.path.join(folder, entry), match.group(1), int(match.group(2))))
+            found.append(Temp(system.join(folder, entry), match.group(1), int(match.group(2))))
     return sorted(found, key=lambda temp: temp.path)
 
 
@@ -98,7 +100,7 @@ def is_dead(temp, me, claim):
     if temp.farm == me.farm:
         return temp.claim < claim
     owner = owner_of(temp.path)
-    return owner is not None and owner[0] == me.host and start_time(owner[1]) != owner[2]
+    return owner is not None and owner[0] == me.host and not system.is_running(*owner[1:])
 
 
 def owner_of(path):
@@ -119,13 +121,4 @@ def is_of_live_worker(path, me):
     owner = owner_of(path)
     if owner is None or owner[0] != me.host or owner[1:] == (me.pid, me.start):
         return False
-    return start_time(owner[1]) == owner[2]
-
-
-def start_time(pid):
-    """Start time of a process in clock ticks since the boot (proc(5), stat, 22); None: gone."""
-    try:
-        with open("/proc/%d/stat" % pid, "rb") as stream:
-            return int(stream.read().rpartition(b")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return None
+    return system.is_running(*owner[1:])

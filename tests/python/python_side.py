@@ -135,8 +135,9 @@ def job_of(file, number=1, cwd=None, **options):
 class Prover(Child):
     """prove.py, for a worker process that lives (this one) unless told otherwise."""
 
-    def __init__(self, log, farm=FARM, pid=None, start=None, host="test-host"):
-        super().__init__([sys.executable, str(REPO / "python" / "prove.py"), "--fd", "%FD%"], log)
+    def __init__(self, log, farm=FARM, pid=None, start=None, host="test-host", through=()):
+        super().__init__([sys.executable, *through, str(REPO / "python" / "prove.py"),
+                          "--fd", "%FD%"], log)
         pid = os.getpid() if pid is None else pid
         start = start_time(pid) if start is None else start
         answer = self.ask(do="hello", farm=farm, host=host, pid=pid, start=start)

@@ -11,7 +11,7 @@ from python_side import FARM, REPO, frame, names_in, picture, start_time
 
 sys.path.insert(0, str(REPO / "python"))
 
-from prove_parts import claims, looking, pictures, sweeping, temps  # noqa: E402
+from prove_parts import claims, looking, pictures, sweeping, system, temps  # noqa: E402
 
 
 @pytest.fixture
@@ -233,8 +233,8 @@ def test_frame_lists():
 
 
 def test_start_times_of_processes():
-    assert temps.start_time(os.getpid()) == start_time(os.getpid())
-    assert temps.start_time(2**22 + 1) is None
+    assert system.start_time(os.getpid()) == start_time(os.getpid())
+    assert system.start_time(2**22 + 1) is None
 
 
 def test_a_picture_that_changes_while_it_is_read_is_in_progress(me, out, monkeypatch):
