@@ -1,6 +1,5 @@
 """loop - the talk with the worker: one command, one answer, until the socket ends."""
 
-import ctypes
 import os
 import sys
 import time
@@ -8,11 +7,9 @@ import traceback
 
 import bpy
 
-from . import engines, inspection, opening, progress, rendering
+from . import engines, inspection, opening, progress, rendering, system
 from .failure import JobError, one_line
 from .wire import Wire
-
-_LIBC = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)  # Windows: untested
 
 
 def _descriptor(argv):
@@ -74,7 +71,7 @@ def _flush():
             stream.flush()
         except (OSError, ValueError, AttributeError):
             pass  # a script may have closed it
-    _LIBC.fflush(None)
+    system.LIBC.fflush(None)
 
 
 def _ms_since(started):

@@ -7,11 +7,13 @@ when there is one file a frame.
 
 import ctypes
 import os
+import posixpath
 import re
 import time
 
 import bpy
 
+from . import system
 from .failure import JobError
 from .opening import options_of
 
@@ -138,7 +140,7 @@ def outputs(scene):
     found = [_split(scene, suffix) for suffix in suffixes]
     for output in found:
         folder, name = os.path.split(output["head"])
-        output["head"] = os.path.join(os.path.realpath(folder), name)
+        output["head"] = posixpath.join(system.shared(folder), name)
         _check_length(output)
     return found
 
@@ -213,7 +215,7 @@ def check_folder(output):
         os.mkdir(probe)
         os.rmdir(probe)
     except OSError as error:
-        code = "disk-full" if error.errno in (28, 122) else "output-unwritable"
+        code = "disk-full" if error.errno in system.FULL else "output-unwritable"
         raise JobError(code, "%s: %s" % (folder, error.strerror),
                        "choose another output with -o, or make that folder writable",
                        True) from error

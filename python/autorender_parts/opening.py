@@ -4,6 +4,7 @@ import os
 
 import bpy
 
+from . import system
 from .failure import JobError, one_line
 
 
@@ -33,7 +34,7 @@ def open_file(job):
         bpy.ops.wm.open_mainfile(filepath=path, load_ui=False, use_scripts=runs_scripts(job))
     except RuntimeError as error:
         raise _unreadable(path, one_line(error)) from error
-    if os.path.normpath(bpy.data.filepath) != os.path.normpath(path):
+    if not bpy.data.filepath or not system.is_same(bpy.data.filepath, path):
         raise JobError("file-unreadable", "%s: Blender did not open it" % path, "", True)
 
 

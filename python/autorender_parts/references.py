@@ -9,7 +9,7 @@ import re
 
 import bpy
 
-from . import overrides, physics
+from . import overrides, physics, system
 from .failure import listed
 
 _SEQUENCE = re.compile(r"(\d+)(\D*)$")
@@ -62,6 +62,8 @@ def missing(references):
 
 def absolute(path, library=None):
     """An absolute path on this system; `//` is the folder of the file (or library) naming it."""
+    if system.has_drive(path):
+        return os.path.normpath(path)
     path = path.replace("\\", "/")
     if path.startswith("//"):
         path = os.path.join(_folder_of(library), path[2:])
@@ -338,11 +340,11 @@ def dependencies(references):
         if reference.kind == "sound":
             continue
         if reference.missing:
-            found.add((os.path.realpath(reference.path), -1, -1))
+            found.add((system.shared(reference.path), -1, -1))
         for path in reference.files:
             try:
                 status = os.stat(path)
-                found.add((os.path.realpath(path), status.st_size, status.st_mtime_ns))
+                found.add((system.shared(path), status.st_size, status.st_mtime_ns))
             except OSError:
-                found.add((os.path.realpath(path), -1, -1))
+                found.add((system.shared(path), -1, -1))
     return sorted(found)
