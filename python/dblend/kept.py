@@ -121,12 +121,12 @@ def _making_name(pid: int) -> str:
 
 
 def _started(pid: int) -> int:
-    """When this process started, in ticks of the kernel; -1 where there is no /proc."""
+    """When this process started, in ticks of the kernel; 0 where there is no /proc."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             return int(file.read().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
-        return -1
+        return 0
 
 
 def _make_file(path: str, facts: Facts, kept: str) -> None:

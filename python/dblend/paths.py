@@ -11,6 +11,7 @@ import hashlib
 import os
 import socket
 import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from dblend.errors import NotPrivate, UsageError
 __all__ = ["Place", "data_file", "find", "is_listening", "require_private", "submitters_endpoint"]
 
 SOCKET_PATH_MAX = 100
+_WINDOWS = os.name == "nt"
 _LONGEST_NAME = "dblend/0123456789abcdef-submitters.sock"
 
 
@@ -105,7 +107,7 @@ def require_private(folder: str) -> None:
             hint="remove it, or set DBLEND_HOME to a folder of your own",
         )
     mode = stat.S_IMODE(info.st_mode)
-    if mode != 0o700:
+    if mode != 0o700 and not _WINDOWS:  # untested: there these bits say nothing
         raise NotPrivate(
             f"the folder {folder} is not private: mode {mode:04o} instead of 0700",
             hint=f"chmod 700 '{folder}'",
@@ -169,8 +171,10 @@ def _home_folder(env: Mapping[str, str]) -> str:
     home = _absolute(env, "HOME")
     if home:
         return home
+    if _WINDOWS:
+        return os.path.expanduser("~")  # untested
     entry = ""
-    with contextlib.suppress(ImportError, KeyError):
+    with contextlib.suppress(KeyError):
         import pwd  # noqa: PLC0415  # not there on Windows
 
         entry = pwd.getpwuid(_user()).pw_dir
@@ -194,6 +198,8 @@ def _runtime_folder(env: Mapping[str, str]) -> str:
     xdg = _absolute(env, "XDG_RUNTIME_DIR")
     if xdg and _is_folder_of_ours(xdg) and _fits(xdg, _LONGEST_NAME):
         return f"{xdg}/dblend"
+    if _WINDOWS:
+        return f"{tempfile.gettempdir()}/dblend"  # untested: a folder of the user's own
     return f"/tmp/dblend-{_user()}"
 
 

@@ -89,3 +89,14 @@ def test_what_the_worker_shares_is_found():
         assert os.path.isfile(paths.data_file(name))
     with pytest.raises(FileNotFoundError):
         paths.data_file("nothing.py")
+
+
+def test_on_windows_folders_are_the_users_own_whatever_their_mode(tmp_path, monkeypatch):
+    """Tried on Linux alone: neither HOME nor a user's number nor permission bits count there."""
+    monkeypatch.setattr(paths, "_WINDOWS", True)
+    monkeypatch.setenv("HOME", str(tmp_path))  # what expanduser("~") goes by on Linux
+    monkeypatch.setattr(paths.tempfile, "gettempdir", lambda: "C:/Temp")
+    place = paths.find({})
+    assert (place.state, place.run) == (f"{tmp_path}/.local/state/dblend", "C:/Temp/dblend")
+    tmp_path.chmod(0o755)
+    paths.require_private(str(tmp_path))

@@ -7,6 +7,9 @@ makers are the C worker's.
 
 The parts that decide (talk, work, opening, warm) have no socket and no clock: time comes in as
 `now_ms`, what they do goes out by calls. The parts that touch the world are loop, child, keeper
-and system; what differs between operating systems is in system alone. Tested on Linux; what is
-there for macOS and Windows is marked as untested where it stands.
+and system; what differs between operating systems is in system (and pipe, windows_job,
+dblend.paths), prove_parts/system.py and autorender_parts/system.py.
+
+It has run on Linux only. For macOS and Windows all of it is ported and nothing was ever run there;
+what is for them alone says `untested` where it stands. python/README.md tells what is different.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -24,7 +25,7 @@ class Pipe:
         threading.Thread(target=self._pump, args=(theirs,), name="pump", daemon=True).start()
 
     def _pump(self, theirs: socket.socket) -> None:
-        with theirs:
+        with theirs, contextlib.suppress(OSError):  # we have closed our end
             while True:
                 data = os.read(self._pipe.fileno(), 1 << 16)
                 if not data:

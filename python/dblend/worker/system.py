@@ -176,13 +176,8 @@ def _below(pid: int) -> list[int]:
 
 def is_alive(pid: int) -> bool:
     """Is there a process of this number? When in doubt, yes."""
-    if sys.platform == "win32":  # untested; os.kill would end it there
-        import ctypes  # noqa: PLC0415
-
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
-        if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
-        return bool(handle)
+    if sys.platform == "win32":  # os.kill would be a Ctrl-C there
+        return _is_alive_windows(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -190,6 +185,22 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _is_alive_windows(pid: int) -> bool:
+    """Untested. A process that has ended can be opened as long as somebody has a handle of it."""
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415
+
+        synchronize, access_denied, timed_out = 0x100000, 5, 258
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        handle = kernel.OpenProcess(synchronize, False, pid)
+        if not handle:
+            return ctypes.get_last_error() == access_denied
+        lives = kernel.WaitForSingleObject(handle, 0) == timed_out
+        kernel.CloseHandle(handle)
+        return bool(lives)
+    raise NotImplementedError
 
 
 def rss_of(pid: int) -> int:
