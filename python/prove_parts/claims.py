@@ -46,6 +46,11 @@ class _File:
         self.published = False
 
 
+def _changing():
+    """The answer for a place where somebody is at work: not to be taken for abandoned."""
+    return {"is": "taken", "size": 0, "mtime_ns": time.time_ns(), "inode": 0}
+
+
 def error_answer(error, path):
     """The answer to an OSError, in words for people."""
     name = getattr(error, "filename", None) or path
@@ -111,7 +116,7 @@ class Claim:
                 self._undo()
                 raise
             return self.mine()
-        return {"is": "taken", "size": 0, "mtime_ns": time.time_ns(), "inode": 0}
+        return _changing()
 
     def mine(self):
         """The answer for a frame that is ours: where Blender shall render."""
@@ -223,6 +228,8 @@ class Claim:
             answer = self._publish([self._prove_file(file) for file in self._files])
         except pictures.BadPicture as error:
             answer = self._bad(error) if self._is_ours() else self._fenced()
+        except Lost:
+            answer = _changing()
         except OSError as error:
             answer = error_answer(error, self._files[0].path)
         with self._lock:
@@ -300,12 +307,19 @@ class Claim:
         return seen
 
     def _rename(self, file):
-        """The atomic step; ENOENT may be NFS answering a request that it had carried out."""
+        """The atomic step; ENOENT may be NFS answering a request that it had carried out.
+
+        Lost: somebody has the picture there in use (see system.publish()).
+        """
         try:
             system.publish(file.temp, file.path)
         except FileNotFoundError:
             if not system.is_at(file.held, file.path):
                 raise
+        except PermissionError as error:
+            if system.is_in_use(error):
+                raise Lost() from None
+            raise
         file.held.path = file.path
         file.published = True
 

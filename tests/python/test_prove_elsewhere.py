@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from python_side import FARM, REPO, Prover, names_in, picture, start_time
+from python_side import FARM, OTHER_DIGEST, REPO, Prover, frame, names_in, picture, start_time
 # The cases of the other files, run again here with the provers of this one.
 from test_prove_disk import (  # noqa: F401
     small_disk, test_a_disk_that_fills_up_while_the_frame_is_rendered,
@@ -41,7 +41,7 @@ from test_prove_sweep import (  # noqa: F401
 
 sys.path.insert(0, str(REPO / "python"))
 
-from prove_parts import system  # noqa: E402
+from prove_parts import claims, system, temps  # noqa: E402
 
 ELSEWHERE = str(pathlib.Path(__file__).parent / "elsewhere.py")
 
@@ -75,7 +75,7 @@ only_windows = pytest.mark.parametrize("elsewhere", ["windows"], indirect=True)
 def test_without_the_features_a_picture_in_use_is_waited_for(prover, out):
     """A virus scanner has the old picture open: the rename fails until it has read it."""
     out.mkdir()
-    picture(out / "a.png", digest="dblend:" + "0" * 32 + ":3.4")
+    picture(out / "a.png", digest=OTHER_DIGEST)
     answer = prover.take(1, out / "a.png")
     data = picture(answer["path"])
     with open(out / "a.png", "rb"):
@@ -87,15 +87,21 @@ def test_without_the_features_a_picture_in_use_is_waited_for(prover, out):
     assert names_in(out) == ["a.png"]
 
 
-def test_a_picture_in_use_for_long_is_an_error(monkeypatch, out):
+def test_on_windows_a_picture_in_use_for_long_is_no_fault_of_the_worker(monkeypatch, out):
     def denied(old, new):
         raise PermissionError(13, "in use", old)
 
+    out.mkdir()
+    data = picture(out / "a.png", digest=OTHER_DIGEST)
     monkeypatch.setattr(system, "WINDOWS", True)
     monkeypatch.setattr(system, "_PATIENCE_S", 0.0)
+    me = temps.Me(FARM, "test-host", os.getpid(), 0)
+    claim = claims.Claim(dict(frame(out / "a.png"), claim=1), me)
+    picture(claim.take()["path"])
     monkeypatch.setattr(os, "replace", denied)
-    with pytest.raises(PermissionError):
-        system.publish(str(out / "a"), str(out / "b"))
+    assert claim.prove()["is"] == "taken"
+    assert (out / "a.png").read_bytes() == data
+    assert names_in(out) == ["a.png"]
 
 
 @only_windows
