@@ -182,7 +182,7 @@ def rename(old, new):
 
 
 def publish(old, new):
-    """rename(); on Windows again and again: whoever reads one of the two is in the way meanwhile."""
+    """rename(); on Windows again and again: whoever reads one of the two is in the way."""
     ends = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -219,7 +219,7 @@ def stays(path):
 
 
 def _sync(fd):
-    """fsync(). On macOS (untested) that leaves it to the disk's own memory, F_FULLFSYNC does not."""
+    """fsync(). On macOS (untested) the disk's own memory may keep it, but for F_FULLFSYNC."""
     full = getattr(fcntl, "F_FULLFSYNC", None)
     if full is not None:
         try:

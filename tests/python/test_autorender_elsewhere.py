@@ -1,4 +1,4 @@
-"""autorender_parts.system as it is on Windows - tried on Linux, where Python's ntpath is the same."""
+"""autorender_parts.system as it is on Windows - on Linux, where Python's ntpath is the same."""
 
 import ntpath
 import os

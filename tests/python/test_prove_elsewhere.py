@@ -59,7 +59,8 @@ def provers(tmp_path, elsewhere):
     children = []
 
     def start(**who):
-        children.append(Prover(logs / f"{len(children)}.log", through=(ELSEWHERE, elsewhere), **who))
+        log = logs / f"{len(children)}.log"
+        children.append(Prover(log, through=(ELSEWHERE, elsewhere), **who))
         return children[-1]
 
     yield start
