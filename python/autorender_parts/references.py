@@ -264,8 +264,8 @@ def _caches(scenes):
         if world and world.point_cache:
             yield from _point_cache(scene.name, world.point_cache, scene.library)
     for item in physics.objects_of(scenes):
-        for system in item.particle_systems:
-            yield from _point_cache(item.name, system.point_cache, item.library)
+        for particles in item.particle_systems:
+            yield from _point_cache(item.name, particles.point_cache, item.library)
         for modifier in item.modifiers:
             if modifier.show_render:
                 yield from _modifier_cache(item, modifier)
