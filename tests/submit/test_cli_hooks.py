@@ -221,9 +221,9 @@ def test_killed_with_its_farm_the_next_one_runs_the_hooks_of_that_end_first(home
 
 def test_what_dies_again_and_again_is_left(home):
     """Hooks that are of no harm, and a process that runs them which always crashes."""
-    write(home, "on-farm-start", "#!/bin/sh\nkill -SEGV $PPID\nsleep 0.1\n")
+    write(home, "on-farm-start", "#!/bin/sh\nkill -KILL $PPID\nsleep 0.1\n")
     for name in NAMES[1:]:
-        write(home, name, "#!/bin/sh\nkill -SEGV $PPID\nsleep 0.1\n")
+        write(home, name, "#!/bin/sh\nkill -KILL $PPID\nsleep 0.1\n")
     farm = home.farm()
     for number in range(4):
         home.blend(f"plain{number}")
