@@ -45,9 +45,12 @@ class Player(threading.Thread):
         """The newest state of the workers, and what they have logged."""
         homes = sorted(self.work.glob("home*"))
         env = {**os.environ, "DBLEND_HOME": str(homes[-1])}
-        done = subprocess.run([BIN / "dblend", "workers", "--json"], env=env, capture_output=True,
-                              text=True, timeout=60, check=False)
-        return done.stdout + "".join(file.read_text(errors="replace")
+        try:
+            said = subprocess.run([BIN / "dblend", "workers", "--json"], env=env, text=True,
+                                  capture_output=True, timeout=5, check=False).stdout
+        except subprocess.TimeoutExpired:  # it waits for a broker that has just ended
+            said = ""
+        return said + "".join(file.read_text(errors="replace")
                                      for file in homes[-1].glob("programs/*.log"))
 
     def end(self):
