@@ -173,7 +173,7 @@ class Farm(FarmBase):
         return self._run(self._operations.hello())
 
     def workers(self) -> list[WorkerInfo]:
-        """The workers, as ``dblend workers --json`` prints them.
+        """The workers, as ``dblend workers --json`` prints them, and their ``phase``.
 
         >>> [worker["state"] for worker in farm.workers()]
         ['rendering', 'idle']

@@ -102,7 +102,11 @@ class FrameInfo(TypedDict):
 
 
 class WorkerInfo(TypedDict):
-    """A worker: a device and what it does. ``frames``: those that it has in hand."""
+    """A worker: a device and what it does. ``frames``: those that it has in hand.
+
+    ``phase``: what Blender said last of its frame, with samples or the like done and in total;
+    ``dblend workers --json`` leaves these three out.
+    """
 
     type: str
     worker: str
@@ -117,6 +121,9 @@ class WorkerInfo(TypedDict):
     error: ErrorInfo | None
     rests_until: str | None
     telemetry: dict[str, int] | None
+    phase: str | None
+    phase_done: int | None
+    phase_total: int | None
 
 
 class EventInfo(TypedDict):

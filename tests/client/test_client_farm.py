@@ -7,7 +7,7 @@ import dblend
 import pytest
 from brokertools import until
 from clitools import TINY_BLEND
-from dblend import operations
+from dblend import objects, operations
 
 
 def words(events):
@@ -38,6 +38,22 @@ def test_a_job_from_its_submit_to_its_pictures(farm, blend, working):
     with pytest.raises(dblend.NoSuchJob) as none:
         job.refresh()
     assert none.value.code == "no-such-job" and none.value.text
+
+
+def test_what_is_told_has_the_keys_that_are_promised(farm, blend, working):
+    job = farm.submit(blend(), frames="1", output="/render/shot_####")
+    ended = threading.Event()
+    working(ended.is_set)
+    told = {objects.JobInfo: job.wait(timeout=60)}
+    ended.set()
+    told[objects.FrameCounts] = told[objects.JobInfo]["frames"]
+    told[objects.PeakMemory] = told[objects.JobInfo]["memory"]
+    told[objects.FrameInfo], = job.frames()
+    told[objects.FileInfo], = told[objects.FrameInfo]["files"]
+    told[objects.WorkerInfo], = farm.workers()
+    told[objects.EventInfo] = next(iter(job.events()))
+    for kind, keys in told.items():
+        assert set(keys) == set(kind.__annotations__), kind.__name__
 
 
 def test_blenders_output_of_a_frame(farm, blend, broker):
