@@ -21,7 +21,7 @@
 
 enum {
     TURN_MESSAGES = 1000, /* a turn is one transaction: bounded by count */
-    TURN_MS = 50,         /* and by time, so that timers and answers are never starved */
+    TURN_MS = 4,          /* and by time: commit and answers take twice as much again */
     EMPTY_ROUNDS = 16,    /* how often a socket that was empty is asked again in a turn */
     LATE_MS = 250,        /* a turn later than this makes leases longer */
     LEASE_MS = 15000,     /* on a socket that never runs dry claims expire this much later */

@@ -113,32 +113,81 @@ static json_t *lend(const json_t *map, const char *key)
     return json_is_null(value) ? NULL : value;
 }
 
+static void read_finished(const json_t *item, struct queue_report *out)
+{
+    out->files = lend(item, "files");
+    out->warnings = lend(item, "warnings");
+    out->gpu_peak_bytes = msg_int_or(item, "gpu_peak_bytes", 0);
+    out->rss_peak_bytes = msg_int_or(item, "rss_peak_bytes", 0);
+}
+
+static void read_sighting(const json_t *item, struct queue_report *out)
+{
+    out->sighting.size_bytes = msg_int_or(item, "size", 0);
+    out->sighting.mtime_ns = msg_int_or(item, "mtime_ns", 0);
+    out->sighting.inode = msg_int_or(item, "inode", 0);
+}
+
+static void read_error(const json_t *item, struct queue_report *out)
+{
+    out->code = msg_str_or(item, "code", "");
+    out->text = msg_str_or(item, "text", "");
+    out->hint = msg_str_or(item, "hint", "");
+    out->fatal = msg_bool_or(item, "fatal", false);
+    out->gpu_had_bytes = msg_int_or(item, "gpu_had_bytes", 0);
+    out->held_by = msg_str_or(item, "held_by", NULL);
+}
+
+static void read_inspected(const json_t *item, struct queue_report *out)
+{
+    out->found = lend(item, "found");
+    out->questions = lend(item, "questions");
+    out->warnings = lend(item, "warnings");
+}
+
+/* Only the keys that its kind has are looked for: nine of ten reports are of the first two. */
 static int read_report(const json_t *item, struct queue_report *out)
 {
     *out = (struct queue_report){
         .claim = msg_int_or(item, "claim", 0),
-        .blender = msg_str_or(item, "blender", NULL),
-        .ms = msg_int_or(item, "ms", -1),
-        .files = lend(item, "files"),
-        .warnings = lend(item, "warnings"),
-        .gpu_peak_bytes = msg_int_or(item, "gpu_peak_bytes", 0),
-        .rss_peak_bytes = msg_int_or(item, "rss_peak_bytes", 0),
-        .gpu_had_bytes = msg_int_or(item, "gpu_had_bytes", 0),
-        .held_by = msg_str_or(item, "held_by", NULL),
-        .sighting = { .size_bytes = msg_int_or(item, "size", 0),
-                      .mtime_ns = msg_int_or(item, "mtime_ns", 0),
-                      .inode = msg_int_or(item, "inode", 0) },
-        .code = msg_str_or(item, "code", ""),
-        .text = msg_str_or(item, "text", ""),
-        .hint = msg_str_or(item, "hint", ""),
-        .fatal = msg_bool_or(item, "fatal", false),
-        .charge = msg_bool_or(item, "charge", false),
-        .found = lend(item, "found"),
-        .questions = lend(item, "questions"),
+        .ms = -1,
+        .code = "",
+        .text = "",
+        .hint = "",
     };
-    sweep_talk_report(item, out);
-    int rc = report_what_parse(msg_str_or(item, "what", ""), &out->what);
-    return rc < 0 ? WORKER_TALK_MALFORMED : WORKER_TALK_OK;
+    if (report_what_parse(msg_str_or(item, "what", ""), &out->what) < 0) {
+        return WORKER_TALK_MALFORMED;
+    }
+    switch (out->what) {
+    case REPORT_STARTED:
+        out->blender = msg_str_or(item, "blender", NULL);
+        break;
+    case REPORT_FINISHED:
+        out->ms = msg_int_or(item, "ms", -1);
+        read_finished(item, out);
+        break;
+    case REPORT_KEPT:
+        read_finished(item, out);
+        break;
+    case REPORT_TAKEN:
+        read_sighting(item, out);
+        break;
+    case REPORT_ERROR:
+        read_error(item, out);
+        break;
+    case REPORT_RETURNED:
+        out->charge = msg_bool_or(item, "charge", false);
+        break;
+    case REPORT_INSPECTED:
+        read_inspected(item, out);
+        break;
+    case REPORT_SWEPT:
+        sweep_talk_report(item, out);
+        break;
+    case REPORT_WHATS:
+        break;
+    }
+    return WORKER_TALK_OK;
 }
 
 static int read_reports(const json_t *body, struct queue_sync *out, struct worker_talk_logs *logs)

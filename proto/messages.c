@@ -478,5 +478,7 @@ void msg_set_bool(json_t *map, const char *key, bool value)
 
 void msg_set(json_t *map, const char *key, json_t *value)
 {
-    (void)json_object_set_new(map, key, value); /* fails for want of memory only */
+    /* keys are words of ours: nobody need look whether they are UTF-8; it fails for want of memory
+     * only */
+    (void)json_object_set_new_nocheck(map, key, value);
 }
