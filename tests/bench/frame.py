@@ -50,13 +50,14 @@ class Broker:
     def __init__(self, home):
         self.home = pathlib.Path(home)
         self.process = None
+        self.wrapper = []  # a program that runs it
 
     def start(self):
         """Seconds from exec to the line that says it serves."""
         began = time.monotonic()
         with open(self.home.with_suffix(".log"), "ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "dblend-broker"], env={**os.environ, "DBLEND_HOME": str(self.home)},
+                [*self.wrapper, BIN / "dblend-broker"], env={**os.environ, "DBLEND_HOME": str(self.home)},
                 stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
         took = time.monotonic() - began
@@ -125,6 +126,12 @@ def drive(pid, *words):
 def submit(broker, jobs, frames, batch=1, askers=1):
     return drive(broker.pid, "submit", broker.submitters, askers, jobs, "--batch", batch,
                  "--frames", frames)
+
+
+def inspect(broker, jobs, frames):
+    """Inspect all jobs that wait for it: each has that many frames."""
+    drive(broker.pid, "workers", broker.workers, 1, 0, "--inspect", "--until", jobs, "--frames",
+          frames)
 
 
 def take_turns(sides, repeats):

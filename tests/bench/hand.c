@@ -34,10 +34,12 @@ static void say_ready(struct hand *self, msgpack_packer *packer)
     pack_key_int(packer, "pid", getpid());
     pack_key_text(packer, "device", self->name + strlen(host) + 1);
     pack_key_text(packer, "device_kind", "cpu");
-    pack_key_array(packer, "kinds", 3);
-    pack_text(packer, "render");
+    pack_key_array(packer, "kinds", self->run->inspect ? 1 : 3);
     pack_text(packer, "inspect");
-    pack_text(packer, "sweep");
+    if (!self->run->inspect) {
+        pack_text(packer, "render");
+        pack_text(packer, "sweep");
+    }
     pack_key_array(packer, "blenders", 1);
     (void)msgpack_pack_map(packer, 3);
     pack_key_text(packer, "version", "3.4.1");
@@ -209,6 +211,7 @@ static void take_settled(struct hand *self, const msgpack_object *settled)
         }
         self->run->reports++;
         self->run->frames_done += pack_is(one, "what", "finished");
+        self->run->inspected += pack_is(one, "what", "inspected");
     }
     self->report_count = 0; /* all of them are settled at once, or it would not be an answer */
 }

@@ -35,8 +35,9 @@ struct hand_run {
     int depth;      /* claims wanted at a time: 1, or 2 as a real worker */
     int32_t frames; /* that an inspection finds */
     bool working;   /* false: say READY and wait */
+    bool inspect;   /* take nothing but inspections */
     uint64_t ready; /* how many have a session */
-    uint64_t reports, frames_done, grants;
+    uint64_t reports, frames_done, inspected, grants;
 };
 
 struct hand {

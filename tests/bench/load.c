@@ -1,7 +1,7 @@
 /*
  * bench_load - the load of a benchmark: workers, submitters, or the clients of another queue
  *
- *     bench_load workers ENDPOINT COUNT SECONDS [--depth N] [--frames N] [--until FRAMES]
+ *     bench_load workers ENDPOINT COUNT SECONDS [--depth N] [--frames N] [--until N] [--inspect]
  *     bench_load hello   ENDPOINT COUNT SECONDS
  *     bench_load submit  ENDPOINT COUNT JOBS [--batch N] [--frames N]
  *     bench_load echo    ENDPOINT COUNT SECONDS
@@ -27,7 +27,7 @@
 #include "tests/bench/rival.h"
 #include "tests/bench/zmtp.h"
 
-enum { OPT_DEPTH = 1000, OPT_FRAMES, OPT_UNTIL, OPT_BATCH, OPT_REQ, WORDS = 4 };
+enum { OPT_DEPTH = 1000, OPT_FRAMES, OPT_UNTIL, OPT_BATCH, OPT_REQ, OPT_INSPECT, WORDS = 4 };
 
 struct load {
     const char *word[WORDS];
@@ -47,8 +47,10 @@ static const struct argp_option options[] = {
     { "batch", OPT_BATCH, "N", 0, "Jobs in one SUBMIT (1)", 0 },
     { "depth", OPT_DEPTH, "N", 0, "Claims that a worker wants at a time (2)", 0 },
     { "frames", OPT_FRAMES, "N", 0, "Frames of a job (250)", 0 },
+    { "inspect", OPT_INSPECT, NULL, 0, "Workers take inspections only, and --until counts them",
+      0 },
     { "req", OPT_REQ, NULL, 0, "REQ sockets of libzmq, as real workers have them", 0 },
-    { "until", OPT_UNTIL, "FRAMES", 0, "Workers end when so many are done", 0 },
+    { "until", OPT_UNTIL, "N", 0, "Workers end when so many frames are done", 0 },
     { 0 },
 };
 
@@ -64,6 +66,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case OPT_FRAMES:
         self->frames = (int32_t)strtol(text, NULL, 10);
+        return 0;
+    case OPT_INSPECT:
+        self->hands.inspect = true;
         return 0;
     case OPT_REQ:
         self->req = true;
@@ -180,7 +185,8 @@ static bool all_ready(void *context)
 static bool enough_done(void *context)
 {
     const struct load *self = context;
-    return self->until > 0 && self->hands.frames_done >= self->until;
+    uint64_t done = self->hands.inspect ? self->hands.inspected : self->hands.frames_done;
+    return self->until > 0 && done >= self->until;
 }
 
 static void run_workers(struct load *self)
