@@ -244,20 +244,37 @@ int worker_talk_sync(const json_t *body, struct queue_sync *out, struct worker_t
     return rc == 0 ? read_reports(body, out, logs) : rc;
 }
 
-static json_t *write_orders(const struct queue_answer *answer)
+static json_t *make_orders(const struct queue_orders *orders)
 {
-    json_t *orders = json_object();
-    msg_set_int(orders, "n", answer->orders.n);
-    msg_set_bool(orders, "pause", answer->orders.pause);
-    msg_set_str(orders, "drain", drain_order_name(answer->orders.drain));
-    msg_set_str(orders, "rest", drain_order_name(answer->orders.rest));
-    msg_set_bool(orders, "return", answer->orders.give_back);
+    json_t *out = json_object();
+    msg_set_int(out, "n", orders->n);
+    msg_set_bool(out, "pause", orders->pause);
+    msg_set_str(out, "drain", drain_order_name(orders->drain));
+    msg_set_str(out, "rest", drain_order_name(orders->rest));
+    msg_set_bool(out, "return", orders->give_back);
     json_t *stop = json_array();
-    for (size_t i = 0; i < answer->orders.stop_count; i++) {
-        json_array_append_new(stop, json_integer(answer->orders.stop[i]));
+    for (size_t i = 0; i < orders->stop_count; i++) {
+        json_array_append_new(stop, json_integer(orders->stop[i]));
     }
-    msg_set(orders, "stop", stop);
-    return orders;
+    msg_set(out, "stop", stop);
+    return out;
+}
+
+/* Nearly every answer of a farm carries the same orders, none: one map serves all of them. */
+static json_t *write_orders(const struct queue_orders *orders)
+{
+    static json_t *none = NULL;
+    static int64_t none_n = 0;
+    if (orders->pause || orders->drain != DRAIN_NONE || orders->rest != DRAIN_NONE ||
+        orders->give_back || orders->stop_count > 0) {
+        return make_orders(orders);
+    }
+    if (!none || orders->n != none_n) {
+        json_decref(none);
+        none = make_orders(orders);
+        none_n = orders->n;
+    }
+    return json_incref(none);
 }
 
 static json_t *write_settled(const struct queue_answer *answer)
@@ -359,7 +376,7 @@ json_t *worker_talk_answer(const struct queue_answer *answer, const char *farm, 
     msg_set_int(body, "session", answer->session);
     msg_set_str(body, "farm", farm);
     msg_set_int(body, "park_ms", answer->park_ms);
-    msg_set(body, "orders", write_orders(answer));
+    msg_set(body, "orders", write_orders(&answer->orders));
     msg_set(body, "settled", write_settled(answer));
 
     json_t *stale = json_array();
