@@ -3,18 +3,23 @@
 Workers say what real ones say, over the real socket, and every report is on the disk before its
 answer. `turns`: one claim at a time, so each message brings one report. `ahead`: the next frame is
 claimed while one renders, as real workers do; a message brings the end of a frame, the start of the
-next and the claim of another. The echo is a ROUTER that sends every message back.
+next and the claim of another. The echo is a ROUTER that sends every message back. `no disk`: the
+ledger lies in memory, so that a slow disk does not hide what the program costs; nothing is durable.
 
 The whole cycle: jobs of 250 frames from their SUBMIT to the last frame done, against put, reserve
 and finish of a job of 100 bytes, each synced.
 """
 
+import pathlib
+import shutil
 import subprocess
+import tempfile
 
 from frame import TESTS, Broker, drive, submit, take_turns
 from rivals import start_all
 
 JOB_FRAMES = 250
+MEMORY = "/dev/shm"
 
 
 class Echo:
@@ -43,11 +48,17 @@ def rate(seen, key):
     return seen[key] / seen["seconds"]
 
 
+# workers, options of bench_load, and whether the ledger lies in memory
+CASES = [(1, [], False), (8, [], False), (64, [], False), (1000, [], False), (64, ["--req"], False),
+         (64, [], True)]
+TINY = [(1, [], False), (8, ["--req"], True)]
+
+
 def reports(result, options, folder, echo):
     seconds = 0.1 if options.quick else 1.0
-    for count, more in ([(1, []), (8, ["--req"])] if options.quick else
-                        [(1, []), (8, []), (64, []), (1000, []), (64, ["--req"])]):
-        with Broker(folder / f"reports{count}{len(more)}") as broker:
+    for count, more, in_memory in TINY if options.quick else CASES:
+        home = pathlib.Path(tempfile.mkdtemp(dir=MEMORY if in_memory else folder))
+        with Broker(home / "home") as broker:
             submit(broker, 1, 1000000)
 
             def ours(depth, broker=broker, count=count, more=tuple(more)):
@@ -59,7 +70,9 @@ def reports(result, options, folder, echo):
                                                              c, seconds, *m),
                 "turns": lambda ours=ours: ours(1), "ahead": lambda ours=ours: ours(2),
             }, options.repeats)
-        show_reports(result, f"{count} worker{'s' * (count > 1)}" + ", libzmq" * bool(more), taken)
+        shutil.rmtree(home)
+        show_reports(result, f"{count} worker{'s' * (count > 1)}" + ", libzmq" * bool(more)
+                     + ", no disk" * in_memory, taken)
 
 
 def show_reports(result, who, taken):
