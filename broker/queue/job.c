@@ -134,6 +134,7 @@ int job_from_spec(struct job *job, const char **text)
         *text = "file is not an absolute path";
         return -EINVAL;
     }
+    job->same_key = same_key(job->row.spec);
     if (check_options(job, text) != 0) {
         return -EINVAL;
     }

@@ -61,6 +61,20 @@ static bool same_text(const json_t *a, const json_t *b, const char *key)
     return x && y && strcmp(x, y) == 0;
 }
 
+/* FNV-1a */
+uint64_t same_key(const json_t *spec)
+{
+    static const char *const keys[] = { "file", "hash" };
+    uint64_t key = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *at = json_string_value(json_object_get(spec, keys[i]));
+        for (; at && *at; at++) {
+            key = (key ^ (unsigned char)*at) * 0x100000001b3u;
+        }
+    }
+    return key;
+}
+
 bool same_job(const struct job *job, const json_t *spec)
 {
     const json_t *given = json_object_get(job->row.spec, "given"); /* before answers were merged */
@@ -109,9 +123,11 @@ bool same_some_frames(const struct job *job, const json_t *spec)
 
 int64_t queue_same(const queue_t *self, const json_t *spec, bool any_frames)
 {
+    uint64_t key = same_key(spec);
     for (size_t i = self->all.count; i-- > 0;) {
         const struct job *job = self->all.items[i];
-        if (!job->row.removing && same_job(job, spec) && (any_frames || same_frames(job, spec))) {
+        if (job->same_key == key && !job->row.removing && same_job(job, spec) &&
+            (any_frames || same_frames(job, spec))) {
             return job->row.job;
         }
     }

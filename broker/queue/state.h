@@ -157,6 +157,7 @@ struct job {
     unsigned ways;                   /* device_types_bit of those that are wanted; 0 = any */
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
+    uint64_t same_key;               /* see same_key() */
     char *output;                    /* for people */
     struct output_name *outputs;
     size_t output_count;
@@ -449,6 +450,8 @@ void job_retry(queue_t *self, struct queue_now now, struct job *job); /* one tha
 void job_reread(queue_t *self, struct job *job); /* after its spec has changed */
 void job_forget(queue_t *self, struct queue_now now, struct job *job);
 int queue_say_no(struct queue_error *error, const char *code, const char *text, const char *hint);
+/* Of file and hash. Jobs whose keys differ are not the same: a submit looks at no more of them. */
+uint64_t same_key(const json_t *spec);
 bool same_job(const struct job *job, const json_t *spec);
 bool same_frames(const struct job *job, const json_t *spec);
 bool same_some_frames(const struct job *job, const json_t *spec);

@@ -270,10 +270,11 @@ static int meet(queue_t *self, struct queue_now now, json_t *spec, struct queue_
     if (same) {
         return go_on(self, now, same, spec, out, error);
     }
+    uint64_t key = same_key(spec);
     for (size_t i = self->all.count; i-- > 0;) {
         struct job *job = self->all.items[i];
-        if (job->row.removing || job_state_ended(job->row.state) || !same_job(job, spec) ||
-            !same_some_frames(job, spec)) {
+        if (job->same_key != key || job->row.removing || job_state_ended(job->row.state) ||
+            !same_job(job, spec) || !same_some_frames(job, spec)) {
             continue;
         }
         if (job->row.state == JOB_HELD) {
