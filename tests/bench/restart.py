@@ -8,7 +8,7 @@ start after they are made is not counted.
 import signal
 import sqlite3
 
-from frame import Broker, drive, inspect, memory_bytes, submit
+from frame import Broker, cpu_seconds, drive, inspect, memory_bytes, submit
 
 COLUMNS = ("state, claim, outcome, again, attempts, losses, worker, worker_id, started_at,"
            " finished_at, ms, bytes, sighting, error, proof, tried, short, fresh")
@@ -42,10 +42,11 @@ def copy_rows(home, done):
 
 
 def start_again(broker):
-    """Seconds from exec to the answer to HELLO."""
+    """Seconds from exec to the answer to HELLO, and of CPU."""
     took = broker.start()
+    cpu = cpu_seconds(broker.pid)
     seen = drive(broker.pid, "hello", broker.submitters, 1, 0.01)
-    return took + seen["p50_us"] / 1e6
+    return took + seen["p50_us"] / 1e6, cpu
 
 
 def run(result, options, folder):
@@ -60,10 +61,13 @@ def run(result, options, folder):
         broker = make(folder / f"ledger{number}", jobs, frames, done)
         start_again(broker)
         broker.stop(signal.SIGKILL)
-        times, memory = [], []
+        times, cpus, memory = [], [], []
         for _ in range(options.repeats + 2 * (not tiny)):
-            times.append(start_again(broker) * 1000)
+            took, cpu = start_again(broker)
+            times.append(took * 1000)
+            cpus.append(cpu * 1000)
             memory.append(memory_bytes(broker.pid) / 2**20)
             broker.stop(signal.SIGKILL)
         result.row(f"{name}: to the first answer", times, "ms", 500, least=False)
+        result.row(f"{name}: CPU", cpus, "ms")
         result.row(f"{name}: memory", memory, "MiB")
