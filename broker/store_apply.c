@@ -8,13 +8,12 @@
 #include "broker/sql.h"
 #include "broker/store_private.h"
 #include "proto/cleanup.h"
-#include "proto/json_text.h"
 #include "proto/messages.h"
 
 /* JSON in a column; the text is SQLite's from here on. NULL binds NULL. */
 static void bind_json(sqlite3_stmt *stmt, int index, const json_t *value)
 {
-    char *text = json_text(value);
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     if (text) {
         (void)sqlite3_bind_text(stmt, index, text, -1, free); /* frees on failure, too */
     } else {

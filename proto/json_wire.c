@@ -7,8 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Most bodies fit into blocks of this size, which glibc keeps at hand; not so those of 8 KiB that
+ * msgpack-c takes by itself. */
+#define BLOCK_BYTES 1024
+#define MSGPACK_SBUFFER_INIT_SIZE BLOCK_BYTES
+#include <msgpack.h>
+
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "proto/log.h"
 
 const struct wire_limits wire_worker_limits = { WIRE_WORKER_BYTES, WIRE_VALUES, WIRE_DEPTH,
                                                 WIRE_STRING_BYTES };
@@ -290,268 +297,130 @@ int wire_check(const void *data, size_t size, const struct wire_limits *limits)
     return scan.at == size ? WIRE_OK : WIRE_TRAILING;
 }
 
-/* Bytes that passed the scan: nothing is asked twice. */
-static uint64_t read_uint(const uint8_t **at, size_t width)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < width; i++) {
-        value = value << 8 | *(*at)++;
-    }
-    return value;
-}
-
-/* The size of a string, or the count of an array or a map, that begins with this tag. */
-static size_t read_count(const uint8_t **at, uint8_t tag)
-{
-    if (tag <= 0x9f) {
-        return tag & 15u;
-    }
-    if (tag <= 0xbf) {
-        return tag & 31u;
-    }
-    size_t width = tag == 0xd9 ? 1 : tag == 0xda || tag == 0xdc || tag == 0xde ? 2 : 4;
-    return (size_t)read_uint(at, width);
-}
-
-static json_t *read_value(const uint8_t **at);
+static json_t *to_json(const msgpack_object *object);
 
 /* Recursion ends: the scan has held the depth to WIRE_DEPTH. */
-static json_t *read_map(const uint8_t **at, size_t count)
+static json_t *map_to_json(const msgpack_object_map *map)
 {
     json_t *out = json_object();
-    for (size_t i = 0; i < count; i++) {
-        uint8_t tag = *(*at)++;
-        size_t size = read_count(at, tag);
-        const char *key = (const char *)*at;
-        *at += size;
-        (void)json_object_setn_new_nocheck(out, key, size, read_value(at));
+    for (uint32_t i = 0; i < map->size; i++) {
+        const msgpack_object_str *key = &map->ptr[i].key.via.str;
+        (void)json_object_setn_new_nocheck(out, key->ptr, key->size, to_json(&map->ptr[i].val));
     }
     return out;
 }
 
-static json_t *read_array(const uint8_t **at, size_t count)
+static json_t *array_to_json(const msgpack_object_array *array)
 {
     json_t *out = json_array();
-    for (size_t i = 0; i < count; i++) {
-        (void)json_array_append_new(out, read_value(at));
+    for (uint32_t i = 0; i < array->size; i++) {
+        (void)json_array_append_new(out, to_json(&array->ptr[i]));
     }
     return out;
 }
 
-static json_t *read_string(const uint8_t **at, size_t size)
+static json_t *to_json(const msgpack_object *object)
 {
-    const char *text = (const char *)*at;
-    *at += size;
-    return json_stringn_nocheck(text, size);
-}
-
-static json_t *read_real(const uint8_t **at, bool is_double)
-{
-    uint64_t bits = read_uint(at, is_double ? 8 : 4);
-    if (is_double) {
-        double value = 0;
-        memcpy(&value, &bits, sizeof value);
-        return json_real(value);
+    switch (object->type) {
+    case MSGPACK_OBJECT_BOOLEAN:
+        return json_boolean(object->via.boolean);
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        return json_integer((json_int_t)object->via.u64);
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        return json_integer((json_int_t)object->via.i64);
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        return json_real(object->via.f64);
+    case MSGPACK_OBJECT_STR:
+        return json_stringn_nocheck(object->via.str.ptr, object->via.str.size);
+    case MSGPACK_OBJECT_ARRAY:
+        return array_to_json(&object->via.array);
+    case MSGPACK_OBJECT_MAP:
+        return map_to_json(&object->via.map);
+    case MSGPACK_OBJECT_NIL:
+    case MSGPACK_OBJECT_BIN:
+    case MSGPACK_OBJECT_EXT:
+        break; /* the last two do not pass the scan */
     }
-    float value = 0;
-    uint32_t narrow = (uint32_t)bits;
-    memcpy(&value, &narrow, sizeof value);
-    return json_real((double)value);
-}
-
-/* Integers of a fixed width: 0xcc to 0xcf are unsigned, 0xd0 to 0xd3 signed. */
-static json_t *read_integer(const uint8_t **at, uint8_t tag)
-{
-    size_t width = (size_t)1 << (tag & 3);
-    uint64_t value = read_uint(at, width);
-    if (tag >= 0xd0 && width < 8 && value >> (8 * width - 1)) {
-        value |= UINT64_MAX << (8 * width);
-    }
-    return json_integer((json_int_t)value);
-}
-
-static json_t *read_scalar(const uint8_t **at, uint8_t tag)
-{
-    switch (tag) {
-    case 0xc0:
-        return json_null();
-    case 0xc2:
-        return json_false();
-    case 0xc3:
-        return json_true();
-    case 0xca:
-    case 0xcb:
-        return read_real(at, tag == 0xcb);
-    default:
-        return read_integer(at, tag);
-    }
-}
-
-static json_t *read_value(const uint8_t **at)
-{
-    uint8_t tag = *(*at)++;
-    if (tag <= 0x7f || tag >= 0xe0) {
-        return json_integer((int8_t)tag);
-    }
-    if (is_string_tag(tag)) {
-        return read_string(at, read_count(at, tag));
-    }
-    if (is_map_tag(tag)) {
-        return read_map(at, read_count(at, tag));
-    }
-    if (tag <= 0x9f || tag == 0xdc || tag == 0xdd) {
-        return read_array(at, read_count(at, tag));
-    }
-    return read_scalar(at, tag);
+    return json_null();
 }
 
 int wire_decode(const void *data, size_t size, const struct wire_limits *limits, json_t **out)
 {
     int rc = wire_check(data, size, limits);
-    if (rc == WIRE_OK) {
-        const uint8_t *at = data;
-        *out = read_value(&at);
+    if (rc != WIRE_OK) {
+        return rc;
     }
-    return rc;
-}
-
-/* ---- encoding ---- */
-
-struct bytes {
-    uint8_t *data;
-    size_t size;
-    size_t room;
-};
-
-static uint8_t *make_room(struct bytes *self, size_t count)
-{
-    if (self->room - self->size < count) {
-        self->room = 2 * self->room + count + 1024;
-        self->data = alloc_resize(self->data, self->room, 1);
+    CLEANUP(msgpack_zone_destroy) msgpack_zone zone;
+    if (!msgpack_zone_init(&zone, BLOCK_BYTES)) {
+        log_error("out of memory");
+        abort();
     }
-    return self->data + self->size;
-}
-
-static void put_tagged(struct bytes *self, uint8_t tag, uint64_t value, size_t width)
-{
-    uint8_t *to = make_room(self, 1 + width);
-    to[0] = tag;
-    for (size_t i = 0; i < width; i++) {
-        to[1 + i] = (uint8_t)(value >> (8 * (width - 1 - i)));
+    msgpack_object object; /* its strings are those in data */
+    size_t at = 0;
+    if (msgpack_unpack(data, size, &at, &zone, &object) != MSGPACK_UNPACK_SUCCESS) {
+        return WIRE_TRUNCATED; /* the scan is the stricter of the two: not reached */
     }
-    self->size += 1 + width;
+    *out = to_json(&object);
+    return WIRE_OK;
 }
 
-/* The shortest form, as everywhere here. */
-static void put_integer(struct bytes *self, int64_t value)
+static int pack(msgpack_packer *packer, const json_t *value, size_t depth);
+
+static int pack_text(msgpack_packer *packer, const char *text, size_t size)
 {
-    if (value >= -32 && value <= INT8_MAX) {
-        put_tagged(self, (uint8_t)value, 0, 0);
-    } else if (value >= 0) {
-        size_t step = value <= UINT8_MAX    ? 0
-                      : value <= UINT16_MAX ? 1
-                      : value <= UINT32_MAX ? 2
-                                            : 3;
-        put_tagged(self, (uint8_t)(0xcc + step), (uint64_t)value, (size_t)1 << step);
-    } else {
-        size_t step = value >= INT8_MIN ? 0 : value >= INT16_MIN ? 1 : value >= INT32_MIN ? 2 : 3;
-        put_tagged(self, (uint8_t)(0xd0 + step), (uint64_t)value, (size_t)1 << step);
-    }
+    (void)msgpack_pack_str(packer, size); /* a growing buffer: fails for want of memory only */
+    return msgpack_pack_str_body(packer, text, size);
 }
 
-/* What a map (small 0x80, tag 0xde) or an array (0x90, 0xdc) begins with. */
-static void put_count(struct bytes *self, uint8_t small, uint8_t tag, size_t count)
+static int pack_object(msgpack_packer *packer, const json_t *value, size_t depth)
 {
-    if (count < 16) {
-        put_tagged(self, (uint8_t)(small | count), 0, 0);
-    } else if (count <= UINT16_MAX) {
-        put_tagged(self, tag, count, 2);
-    } else {
-        put_tagged(self, (uint8_t)(tag + 1), count, 4);
-    }
-}
-
-static void put_text(struct bytes *self, const char *text, size_t size)
-{
-    if (size < 32) {
-        put_tagged(self, (uint8_t)(0xa0 | size), 0, 0);
-    } else if (size <= UINT8_MAX) {
-        put_tagged(self, 0xd9, size, 1);
-    } else if (size <= UINT16_MAX) {
-        put_tagged(self, 0xda, size, 2);
-    } else {
-        put_tagged(self, 0xdb, size, 4);
-    }
-    memcpy(make_room(self, size), text, size);
-    self->size += size;
-}
-
-static void put_real(struct bytes *self, double value)
-{
-    uint64_t bits = 0;
-    memcpy(&bits, &value, sizeof bits);
-    put_tagged(self, 0xcb, bits, 8);
-}
-
-static int put_value(struct bytes *self, const json_t *value, size_t depth);
-
-static int put_map(struct bytes *self, const json_t *value, size_t depth)
-{
-    put_count(self, 0x80, 0xde, json_object_size(value));
+    int rc = msgpack_pack_map(packer, json_object_size(value));
     /* jansson's iteration takes a json_t * though it changes nothing */
-    json_t *object = (json_t *)(uintptr_t)value;
+    json_t *object = json_incref((json_t *)(uintptr_t)value);
     const char *key = NULL;
     size_t size = 0;
     json_t *item = NULL;
     json_object_keylen_foreach(object, key, size, item)
     {
-        put_text(self, key, size);
-        int rc = put_value(self, item, depth + 1);
-        if (rc != 0) {
-            return rc;
-        }
+        rc = rc == 0 ? pack_text(packer, key, size) : rc;
+        rc = rc == 0 ? pack(packer, item, depth + 1) : rc;
     }
-    return 0;
+    json_decref(object);
+    return rc;
 }
 
-static int put_array(struct bytes *self, const json_t *value, size_t depth)
+static int pack_array(msgpack_packer *packer, const json_t *value, size_t depth)
 {
-    int rc = 0;
-    put_count(self, 0x90, 0xdc, json_array_size(value));
+    int rc = msgpack_pack_array(packer, json_array_size(value));
     for (size_t i = 0; rc == 0 && i < json_array_size(value); i++) {
-        rc = put_value(self, json_array_get(value, i), depth + 1);
+        rc = pack(packer, json_array_get(value, i), depth + 1);
     }
     return rc;
 }
 
 /* depth is that of the map or array which holds value; 0 for the outermost. */
-static int put_value(struct bytes *self, const json_t *value, size_t depth)
+static int pack(msgpack_packer *packer, const json_t *value, size_t depth)
 {
     switch (json_typeof(value)) {
     case JSON_OBJECT:
-        return depth >= WIRE_DEPTH ? -E2BIG : put_map(self, value, depth);
+        return depth >= WIRE_DEPTH ? -E2BIG : pack_object(packer, value, depth);
     case JSON_ARRAY:
-        return depth >= WIRE_DEPTH ? -E2BIG : put_array(self, value, depth);
+        return depth >= WIRE_DEPTH ? -E2BIG : pack_array(packer, value, depth);
     case JSON_STRING:
-        put_text(self, json_string_value(value), json_string_length(value));
-        break;
+        return pack_text(packer, json_string_value(value), json_string_length(value));
     case JSON_INTEGER:
-        put_integer(self, json_integer_value(value));
-        break;
+        return msgpack_pack_int64(packer, json_integer_value(value));
     case JSON_REAL:
-        put_real(self, json_real_value(value));
-        break;
+        return msgpack_pack_double(packer, json_real_value(value));
     case JSON_TRUE:
-        put_tagged(self, 0xc3, 0, 0);
-        break;
+        return msgpack_pack_true(packer);
     case JSON_FALSE:
-        put_tagged(self, 0xc2, 0, 0);
-        break;
+        return msgpack_pack_false(packer);
     case JSON_NULL:
-        put_tagged(self, 0xc0, 0, 0);
         break;
     }
-    return 0;
+    return msgpack_pack_nil(packer);
 }
 
 int wire_encode(const json_t *body, void **data, size_t *size)
@@ -559,14 +428,17 @@ int wire_encode(const json_t *body, void **data, size_t *size)
     if (!json_is_object(body)) {
         return -EINVAL;
     }
-    struct bytes bytes = { 0 };
-    int rc = put_value(&bytes, body, 0);
+    msgpack_sbuffer buffer;
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    int rc = pack(&packer, body, 0);
     if (rc != 0) {
-        free(bytes.data);
-        return rc;
+        msgpack_sbuffer_destroy(&buffer);
+        return rc == -E2BIG ? rc : -ENOMEM;
     }
-    *size = bytes.size;
-    *data = bytes.data;
+    *size = buffer.size;
+    *data = msgpack_sbuffer_release(&buffer);
     return 0;
 }
 
