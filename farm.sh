@@ -10,7 +10,9 @@ packages_build=(gcc libc6-dev cmake make pkg-config libczmq-dev libzmq3-dev libm
     libsqlite3-dev libhwloc-dev libjansson-dev libncurses-dev zlib1g-dev libzstd-dev libsodium-dev)
 # Blender opens libEGL by itself for Eevee and Workbench: no package says so.
 packages_run=(blender python3 python3-numpy python3-openimageio libegl1 libgl1-mesa-dri)
-packages_test=(libcmocka-dev python3-pytest python3-pytest-xdist python3-msgpack python3-zmq)
+packages_test=(libcmocka-dev python3-pytest python3-pytest-xdist python3-hypothesis python3-msgpack
+    python3-zmq)
+packages_bpy=(python3-venv libgl1 libsm6 libxfixes3 libxi6 libxkbcommon0 libxrender1)
 
 usage() {
     cat <<'TEXT'
@@ -19,7 +21,8 @@ usage: ./farm.sh [--no-install] COMMAND
   demo                        build, make a small animated scene, render it with two workers
   test [--bpy] [PYTEST OPTION...]
                               build and run every test; -k NAME runs those of that name only;
-                              --bpy: also those of the module bpy, from PyPI (350 MB) into build/bpy
+                              --bpy: those of Blender also with the module bpy, from PyPI (350 MB)
+                              into build/bpy, or of the Python $DBLEND_TEST_BPY; -k bpy: only them
   build [--tests]             build/bin/dblend, dblend-broker, dblend-worker (and the unit tests)
   install [--prefix DIR]      build and install them, with man pages and completion (/usr/local)
 
@@ -185,31 +188,47 @@ black_box() {
         "${@:3}" tests) 2>&1 | tee "$1"
 }
 
+has_bpy() { [[ -n $1 ]] && "$1" -c 'import bpy' >/dev/null 2>&1; }
+
 # The newest bpy that PyPI has for a Python of this machine, in an environment of its own.
 get_bpy() {
-    local python env=$build/bpy
-    if [[ -x $env/bin/python ]] && "$env/bin/python" -c 'import bpy' >/dev/null 2>&1; then
-        export DBLEND_TEST_BPY=$env/bin/python
-        return 0
-    fi
+    local python env=$build/bpy log=$build/bpy.log end=$((SECONDS + 3600))
+    [[ ${CI:-} != true ]] || end=$((SECONDS + 300)) # its time is short
+    mkdir -p "$build"
+    for python in "${DBLEND_TEST_BPY:-}" "$env/bin/python"; do
+        if has_bpy "$python"; then
+            export DBLEND_TEST_BPY=$python
+            return 0
+        fi
+    done
+    unset DBLEND_TEST_BPY
+    say "Getting bpy from PyPI into $env ..."
+    : >"$log"
     for python in python3.13 python3.12 python3.11 python3; do
-        command -v "$python" >/dev/null || continue
+        "$python" -c '' 2>/dev/null || continue
+        [[ $SECONDS -lt $end ]] || break
         rm -rf "$env"
-        if "$python" -m venv "$env" && "$env/bin/pip" install --quiet --only-binary=:all: bpy &&
-            "$env/bin/python" -c 'import bpy' >/dev/null; then
+        if { "$python" -m venv "$env" && timeout $((end - SECONDS)) \
+            "$env/bin/pip" install --only-binary=:all: bpy; } >>"$log" 2>&1 &&
+            has_bpy "$env/bin/python"; then
             export DBLEND_TEST_BPY=$env/bin/python
             return 0
         fi
     done
+    rm -rf "$env"
+    tail -n 5 "$log"
     say "No bpy could be had for a Python of this machine: its tests are skipped."
 }
 
 command_test() {
+    local packages=("${packages_build[@]}" "${packages_run[@]}" "${packages_test[@]}") bpy=no
     if [[ ${1:-} == --bpy ]]; then
         shift
-        get_bpy
+        bpy=yes
+        packages+=("${packages_bpy[@]}")
     fi
-    need "${packages_build[@]}" "${packages_run[@]}" "${packages_test[@]}"
+    need "${packages[@]}"
+    [[ $bpy == no ]] || get_bpy
     compile
     local python filter status=0 ctest_line='' pytest_line='' filters=()
     python=$(python_with OpenImageIO numpy pytest xdist)

@@ -41,6 +41,16 @@ static json_t *frame_counts(const struct job_view *view)
     return frames;
 }
 
+/* What its frames took at the most; null: nobody has seen it. */
+static json_t *memory_of(const struct job_memory *memory)
+{
+    json_t *out = json_object();
+    msg_set(out, "gpu_peak_bytes", int_or_null(memory->gpu_peak, 0));
+    msg_set(out, "gpu_rss_peak_bytes", int_or_null(memory->rss_peak[DEVICE_GPU], 0));
+    msg_set(out, "cpu_rss_peak_bytes", int_or_null(memory->rss_peak[DEVICE_CPU], 0));
+    return out;
+}
+
 json_t *objects_job(const struct job_view *view)
 {
     const struct job_row *row = view->row;
@@ -58,6 +68,7 @@ json_t *objects_job(const struct job_view *view)
     msg_set(job, "submitted", objects_time(row->submitted_at));
     msg_set(job, "finished", objects_time(row->finished_at));
     msg_set(job, "eta_s", int_or_null(view->eta_s, -1));
+    msg_set(job, "memory", memory_of(&row->memory));
     msg_set(job, "error", shared_or_null(view->error));
     return job;
 }

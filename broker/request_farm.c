@@ -35,10 +35,14 @@ json_t *request_hello(const struct request *request)
     return answer;
 }
 
-static json_t *stop_answer(const struct broker *broker)
+static json_t *attend_answer(const struct broker *broker)
 {
+    int64_t group = queue_group_size(broker->queue);
     json_t *answer = requests_ok();
     msg_set_str(answer, "stop", drain_order_name(broker->stop));
+    if (group > 0) {
+        msg_set_int(answer, "group", group);
+    }
     return answer;
 }
 
@@ -49,7 +53,7 @@ static json_t *say_goodbye(struct broker *broker, struct queue_now now, int64_t 
         CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
         queue_event(broker->queue, now, EVENT_FARM_STOPPED, text);
     }
-    return stop_answer(broker);
+    return attend_answer(broker);
 }
 
 json_t *request_attend(const struct request *request)
@@ -65,15 +69,18 @@ json_t *request_attend(const struct request *request)
         CLEANUP(cleanup_free) char *text = alloc_format("process %" PRId64, pid);
         queue_event(broker->queue, request->now, EVENT_FARM_STARTED, text);
     }
+    if (!msg_bool_or(request->body, "groups", true)) {
+        queue_group_refused(broker->queue, request->now);
+    }
     const char *notice = msg_str_or(request->body, "notice", NULL);
     if (notice) {
         queue_event(broker->queue, request->now, EVENT_FARM_NOTICE, notice);
-        return stop_answer(broker);
+        return attend_answer(broker);
     }
-    if (broker->stop == DRAIN_NONE && !request->last) {
+    if (broker->stop == DRAIN_NONE && queue_group_size(broker->queue) == 0 && !request->last) {
         return NULL;
     }
-    return stop_answer(broker);
+    return attend_answer(broker);
 }
 
 static void add_worker(void *arg, const struct worker_view *view)

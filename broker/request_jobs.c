@@ -78,12 +78,34 @@ static json_t *submit_error(const char *code, const char *text, const char *hint
     return result;
 }
 
+/* What the key of a spec stands for: all that says what is rendered, and how; not when. */
+static void note_content(json_t *spec)
+{
+    (void)json_object_del(spec, "key_content"); /* ours alone */
+    if (!msg_str_or(spec, "key", NULL)) {
+        return;
+    }
+    json_t *options = json_copy(json_object_get(spec, "options"));
+    if (msg_str_or(options, "render_folder", NULL)) {
+        (void)json_object_del(options, "output"); /* it carries the time of the submit */
+    }
+    CLEANUP(cleanup_json) json_t *content = json_object();
+    msg_set(content, "options", options);
+    msg_set_str(content, "file", msg_str_or(spec, "file", ""));
+    msg_set_str(content, "hash", msg_str_or(spec, "hash", ""));
+    msg_set_str(content, "name", msg_str_or(spec, "name", ""));
+    char hash[REQUESTS_HASH_SIZE];
+    requests_hash(content, hash);
+    msg_set_str(spec, "key_content", hash);
+}
+
 static json_t *submit_one(const struct request *request, json_t *spec)
 {
     struct message_fault fault;
     if (message_check_spec(spec, &fault) != MESSAGE_OK) {
         return submit_error("bad-option", fault.text, "", 0);
     }
+    note_content(spec);
     struct queue_submitted submitted = { 0 };
     struct queue_error error = { 0 };
     int rc = queue_submit(request->broker->queue, request->now, spec, &submitted, &error);
@@ -94,6 +116,9 @@ static json_t *submit_one(const struct request *request, json_t *spec)
     msg_set_int(result, "job", submitted.job);
     msg_set_bool(result, "went_on", submitted.went_on);
     msg_set_bool(result, "answered", submitted.answered);
+    if (submitted.repeated) {
+        msg_set_bool(result, "repeated", true);
+    }
     return result;
 }
 

@@ -81,6 +81,9 @@ int worker_talk_ready(const json_t *body, struct queue_ready *out)
         .device_name = msg_str_or(body, "device_name", NULL),
         .memory_bytes = msg_int_or(body, "memory_bytes", 0),
         .draws_shared = msg_bool_or(body, "draws_shared", false),
+        .cards = msg_int_or(body, "cards", 0),
+        .regroups = msg_int_or(body, "regroups", 0),
+        .largest_bytes = msg_int_or(body, "largest_bytes", 0),
     };
     if (device_kind_parse(msg_str_or(body, "device_kind", ""), &out->device_kind) < 0) {
         return WORKER_TALK_MALFORMED;

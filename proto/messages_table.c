@@ -4,6 +4,7 @@
 #include "proto/ranges.h"
 
 #define TEXT_MAX WIRE_STRING_BYTES
+#define CARDS_MAX 1024               /* of one machine */
 #define BYTES_MAX ((int64_t)1 << 50) /* of memory */
 #define FLAT_MAX ((int64_t)3 * RANGES_MAX)
 
@@ -226,6 +227,7 @@ static const struct message_field spec_fields[] = {
     ANY_INT("submitted_at"),
     MAP("options", message_options_shape),
     BOOL_OPT("go_on"),
+    { .key = "key", .type = FIELD_STR, .min = 1, .max = 128, .optional = true },
     END,
 };
 const struct message_shape message_spec_shape = { .fields = spec_fields };
@@ -242,7 +244,9 @@ SHAPE(ready_shape, ID("seq"), HEX("worker", 32), FIELD("name", FIELD_STR, 512),
       MAPS("blenders", blender_shape, BLENDERS_MAX), ID_OPT("job"),
       MAPS("holding", holding_shape, HOLDING_MAX), MAPS("reports", report_shape, REPORTS_MAX),
       BYTES_OPT("memory_bytes"), STRS_OPT("device_types", DEVICE_TYPES_MAX),
-      FIELD_OPT("device_name", FIELD_STR, 512), BOOL_OPT("draws_shared"));
+      FIELD_OPT("device_name", FIELD_STR, 512), BOOL_OPT("draws_shared"),
+      INT_OPT("cards", 0, CARDS_MAX), INT_OPT("regroups", 0, CARDS_MAX),
+      BYTES_OPT("largest_bytes"));
 
 SHAPE(progress_shape, ID("claim"), STR("text"), COUNT("done"), COUNT("total"));
 
@@ -303,7 +307,7 @@ static const struct message_field no_fields[] = { END };
 static const struct message_shape empty_shape = { .fields = no_fields };
 
 SHAPE(attend_shape, WORD("role", roles), INT("pid", 1, INT32_MAX), BOOL_OPT("leave"),
-      STR_OPT("notice"));
+      STR_OPT("notice"), BOOL_OPT("groups"));
 SHAPE(submit_shape, KEY, MAPS("jobs", message_spec_shape, SUBMIT_MAX));
 SHAPE(list_shape, BOOL("all"), INT_OPT("after", 0, INT64_MAX), INT_OPT("limit", 1, PAGE_MAX));
 SHAPE(show_shape, ID("job"));

@@ -42,7 +42,8 @@ no scene that is rendered uses it. Errors: device-mismatch, device-type, cpu-onl
 `open` may also have "fresh":true: this is the attempt after one that ran out of memory, and nothing
 is kept from frame to frame.
 
-Runs in Blender 2.93 to 5.x; tested with 3.4.1 and the bpy of 5.0.1, the others as their documentation says.
+Runs in Blender 2.93 to 5.x; tested with 3.4.1 and the bpy of 5.0.1, the others as their documentation
+says.
 Standard library and bpy only.
 """
 

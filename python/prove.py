@@ -279,8 +279,9 @@ def main():
     fd = parser.parse_args().fd
     if fd is None:
         parser.error("--fd is missing")
-    os.set_inheritable(int(fd), False)
-    Prover(socket.socket(fileno=int(fd))).serve()
+    connection = socket.socket(fileno=int(fd))
+    connection.set_inheritable(False)
+    Prover(connection).serve()
 
 
 if __name__ == "__main__":

@@ -35,7 +35,9 @@ static char *number_cell(const json_t *card, const char *key)
 static char *memory_cell(const json_t *card)
 {
     const json_t *value = json_object_get(card, "memory_bytes");
-    return json_is_integer(value) ? text_bytes(json_integer_value(value)) : alloc_text("-");
+    bool shared = json_is_true(json_object_get(card, "integrated"));
+    return json_is_integer(value) ? text_bytes(json_integer_value(value))
+                                  : alloc_text(shared ? "shared" : "-");
 }
 
 static char *types_cell(const json_t *card)

@@ -14,8 +14,9 @@
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "proto/device_types.h"
 #include "submit/command.h"
-#include "submit/devices.h"
+#include "submit/crew.h"
 #include "submit/lock.h"
 #include "submit/program.h"
 #include "submit/say.h"
@@ -27,28 +28,24 @@
 
 enum {
     KEY_DETACH = COMMAND_KEY_OWN,
-    KEY_WHEN_DONE,
-    KEY_LOW_IMPACT,
     KEY_WINDOWS,
-    KEY_MAX_TEMPERATURE
+    KEY_DEVICE_TYPE,
+    KEY_STALL,
+    STALL_MOST_S = 31536000
 };
 
 struct arguments {
-    const char *devices;
-    const char *when_done;
-    const char *max_temperature;
-    bool low_impact;
+    struct crew crew;
     bool windows;
     bool detach;
 };
 
-/* As dblend-worker takes it: told here, not by each of them. */
-static void check_temperature(struct argp_state *state, const char *text)
+static void check_device_type(struct argp_state *state, const char *text)
 {
-    char *end = NULL;
-    long degrees = strtol(text, &end, 10);
-    if (end == text || *end || degrees < 30 || degrees > 150) {
-        argp_error(state, "--max-temperature %s: a number from 30 to 150 is needed", text);
+    CLEANUP(cleanup_free) char *why = NULL;
+    struct device_types types;
+    if (device_types_parse(text, &types, &why) != DEVICE_TYPES_OK) {
+        argp_error(state, "--device-type %s", why);
     }
 }
 
@@ -56,25 +53,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'd':
-        arguments->devices = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->crew;
         return 0;
     case KEY_DETACH:
         arguments->detach = true;
         return 0;
-    case KEY_LOW_IMPACT:
-        arguments->low_impact = true;
+    case KEY_DEVICE_TYPE:
+        check_device_type(state, arg);
+        crew_tell_workers(&arguments->crew, state, "--device-type", arg);
         return 0;
-    case KEY_MAX_TEMPERATURE:
-        check_temperature(state, arg);
-        arguments->max_temperature = arg;
+    case KEY_STALL:
+        (void)command_number(state, "--stall", arg, 1, STALL_MOST_S);
+        crew_tell_workers(&arguments->crew, state, "--stall", arg);
         return 0;
     case KEY_WINDOWS:
         arguments->windows = true;
-        return 0;
-    case KEY_WHEN_DONE:
-        command_check_text(state, "--when-done", arg);
-        arguments->when_done = arg;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "farm takes no file; `dblend render FILE' or `dblend add FILE' do");
@@ -93,9 +87,8 @@ static void tell_stopping(enum supervise_level level)
 
 /* What was asked for. */
 struct plan {
+    struct crew *crew;
     json_t *devices;
-    const char *when_done;
-    const char *worker_arguments[3]; /* NULL-terminated */
     bool windows;
 };
 
@@ -103,7 +96,7 @@ struct plan {
 static void work(talk_t *talk, supervise_t *supervise, const struct plan *plan, int ready)
 {
     size_t count = json_array_size(plan->devices);
-    CLEANUP(vigil_destroy) vigil_t *vigil = vigil_new(talk, supervise, plan->when_done);
+    CLEANUP(vigil_destroy) vigil_t *vigil = vigil_new(talk, supervise, plan->crew->when_done);
     vigil_set_acting(vigil);
     supervise_await_workers(supervise);
     if (ready >= 0 && supervise_level(supervise) == SUPERVISE_RUN) {
@@ -120,12 +113,15 @@ static void work(talk_t *talk, supervise_t *supervise, const struct plan *plan, 
 /* Stay until stopped; the exit status. */
 static int stay(talk_t *talk, const struct plan *plan, int ready)
 {
-    CLEANUP(supervise_destroy) supervise_t *supervise = supervise_new(talk, "farm", !plan->windows);
+    CLEANUP(supervise_destroy)
+    supervise_t *supervise = supervise_new(talk, "farm", plan->crew, !plan->windows);
     if (!supervise) {
         return COMMAND_FAILED;
     }
-    supervise_set_worker_arguments(supervise, plan->worker_arguments);
-    steward_t *steward = steward_new(talk_paths(talk), "farm", true);
+    if (!plan->windows && crew_shares_out(plan->crew, plan->devices)) {
+        supervise_set_cards(supervise, plan->devices); /* a pane shows one and the same worker */
+    }
+    steward_t *steward = steward_new(talk_paths(talk), supervise, "farm", true);
     int status = supervise_start(supervise, plan->devices, false);
     if (status == COMMAND_DONE && plan->windows) {
         status = windows_open(talk_paths(talk), plan->devices);
@@ -219,43 +215,35 @@ static int detach_farm(const struct plan *plan)
 int cmd_farm(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { "devices", 'd', "LIST", 0,
-          "One worker on each: cpu, cpu/2, cpu:0-3, gpu, gpu:0,2; "
-          "without: every GPU, or cpu where there is none",
+        { "device-type", KEY_DEVICE_TYPE, "TYPES", 0,
+          "How Cycles may use a GPU, the first that it can: optix, cuda, hip, oneapi (optix,cuda)",
           0 },
-        { "low-impact", KEY_LOW_IMPACT, NULL, 0,
-          "Leave out GPUs with a display; without a GPU use half of the cores", 0 },
-        { "max-temperature", KEY_MAX_TEMPERATURE, "C", 0,
-          "A card that is hotter rests until it is 10 degrees cooler than that", 0 },
+        { "stall", KEY_STALL, "SECONDS", 0,
+          "A Blender without any sign of life for so long is hung, where a job does not say it; "
+          "300",
+          0 },
         { "windows", KEY_WINDOWS, NULL, 0,
           "Show what each worker says in a pane of tmux, or a terminal, of its own", 0 },
-        { "when-done", KEY_WHEN_DONE, "WHAT", 0,
-          "When nothing is left to render, after a minute's notice: suspend, poweroff, or a "
-          "command for the shell",
-          0 },
         { "detach", KEY_DETACH, NULL, 0, "Run in the background; return when it is ready", 0 },
         { 0 },
     };
+    static const struct argp_child children[] = { { &crew_argp, 0, NULL, 1 }, { 0 } };
     static const struct argp argp = {
         .options = options,
         .parser = parse,
+        .children = children,
         .doc =
             "Keep a farm running until `dblend stop': a broker, an inspector and one worker on "
             "each device. What dies is started again.",
     };
     struct arguments arguments = { 0 };
-    struct plan plan = { 0 };
+    struct plan plan = { .crew = &arguments.crew };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    int status = devices_choose(arguments.devices, arguments.low_impact, &plan.devices);
+    int status = crew_choose(&arguments.crew, &plan.devices);
     if (status != COMMAND_DONE) {
         return status;
     }
-    plan.when_done = arguments.when_done;
     plan.windows = arguments.windows;
-    if (arguments.max_temperature) {
-        plan.worker_arguments[0] = "--max-temperature";
-        plan.worker_arguments[1] = arguments.max_temperature;
-    }
     status = arguments.detach ? detach_farm(&plan) : run_farm(&plan);
     json_decref(plan.devices);
     return status;

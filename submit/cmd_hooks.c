@@ -20,7 +20,9 @@
 #include "proto/clock.h"
 #include "proto/log.h"
 #include "proto/messages.h"
+#include "proto/process.h"
 #include "submit/command.h"
+#include "submit/handover.h"
 #include "submit/hook_facts.h"
 #include "submit/hooks.h"
 #include "submit/program.h"
@@ -41,6 +43,7 @@ enum {
 struct steward {
     const char *role;
     pid_t owner;
+    int64_t owner_start; /* see proto/process */
     talk_t *talk;
     hooks_t *hooks;
     int epoll;
@@ -48,8 +51,11 @@ struct steward {
     int64_t last;                /* event; -1: the log was not looked at yet */
     int64_t before;  /* the last event that the steward before us has handled; 0: none */
     json_t *workers; /* names that were told to have started */
+    json_t *saved;   /* what the next steward would find */
+    bool open;       /* the end of the farm is still to come */
     bool busy;       /* the queue was not empty since the last on-queue-empty */
     bool empty;      /* it was seen to be so; was that the newest there is? */
+    bool look;       /* that was not looked at since we took over */
     bool over;       /* the owner has gone */
     bool orderly;    /* it said so */
 };
@@ -57,6 +63,43 @@ struct steward {
 static json_t *facts_of(const struct steward *self, const json_t *event)
 {
     return hook_facts(self->role, self->owner, event);
+}
+
+/* What the next steward is to find, had everything until now begun: handover.h. */
+static json_t *state_of(const struct steward *self)
+{
+    return json_pack("{s:s, s:I, s:I, s:s, s:I, s:O, s:b, s:b}", "role", self->role, "owner",
+                     (json_int_t)self->owner, "owner_start", (json_int_t)self->owner_start, "since",
+                     self->since, "last", (json_int_t)(self->last >= 0 ? self->last : self->before),
+                     "workers", self->workers, "busy", self->busy, "open", self->open);
+}
+
+static void add(struct steward *self, const char *name, json_t *facts)
+{
+    hooks_add(self->hooks, name, facts, state_of(self));
+}
+
+static void save(void *arg, const json_t *state)
+{
+    struct steward *self = arg;
+    if (json_equal(state, self->saved)) {
+        return;
+    }
+    int rc = handover_write(talk_paths(self->talk), state);
+    if (rc != 0) {
+        log_warning("hooks.json cannot be written: %s", strerror(-rc));
+    }
+    json_decref(self->saved);
+    self->saved = json_deep_copy(state);
+}
+
+/* Nothing waits: all that has happened is behind us, also where there is no hook for it. */
+static void save_all(struct steward *self)
+{
+    if (hooks_idle(self->hooks)) {
+        CLEANUP(cleanup_json) json_t *state = state_of(self);
+        save(self, state);
+    }
 }
 
 static void owner_speaks(struct steward *self)
@@ -100,13 +143,18 @@ static void add_worker(struct steward *self, const json_t *event, bool there)
         return;
     }
     bool known = json_object_get(self->workers, name) != NULL;
-    if (there && !known) {
-        json_object_set_new(self->workers, name, json_true());
-        hooks_add(self->hooks, "on-worker-start", facts_of(self, event));
-    } else if (!there && known) {
-        (void)json_object_del(self->workers, name); /* it is in there */
-        hooks_add(self->hooks, "on-worker-stop", facts_of(self, event));
+    if (there == known) {
+        return;
     }
+    json_t *workers = json_copy(self->workers); /* states that wait hold the old one */
+    if (there) {
+        json_object_set_new(workers, name, json_true());
+    } else {
+        (void)json_object_del(workers, name); /* it is in there */
+    }
+    json_decref(self->workers);
+    self->workers = workers;
+    add(self, there ? "on-worker-start" : "on-worker-stop", facts_of(self, event));
 }
 
 /* Those of a job are asked of the broker, so only for a hook that is there. */
@@ -115,7 +163,7 @@ static void add_about(struct steward *self, const char *name, const json_t *even
     if (hooks_has(self->hooks, name)) {
         json_t *facts = facts_of(self, event);
         hook_facts_job(facts, self->talk, event);
-        hooks_add(self->hooks, name, facts);
+        add(self, name, facts);
     }
 }
 
@@ -141,8 +189,8 @@ static void check_queue(struct steward *self, bool jobs)
 {
     size_t left = 0;
     if (!jobs && self->empty) {
-        hooks_add(self->hooks, "on-queue-empty", facts_of(self, NULL));
         self->busy = self->empty = false;
+        add(self, "on-queue-empty", facts_of(self, NULL));
     } else if (jobs && hooks_has(self->hooks, "on-queue-empty") &&
                talk_work_left(self->talk, &left) == CLIENT_OK) {
         self->busy = self->busy || left > 0;
@@ -152,10 +200,12 @@ static void check_queue(struct steward *self, bool jobs)
 
 static void take_events(struct steward *self, const json_t *events)
 {
-    bool jobs = false;
+    bool jobs = self->look;
+    self->look = false;
     for (size_t i = 0; i < json_array_size(events); i++) {
         const json_t *event = json_array_get(events, i);
         const char *word = msg_str_or(event, "event", "");
+        self->last = msg_int_or(event, "id", self->last);
         if (strcmp(msg_str_or(event, "time", ""), self->since) < 0) {
             continue;
         }
@@ -201,12 +251,31 @@ static void follow(struct steward *self)
 {
     while (!self->over) {
         bool asked = talk_is_broker(self->talk) && (self->last >= 0 || begin(self)) &&
-                     ask_log(self, self->empty ? 0 : PARK_MS);
+                     ask_log(self, self->empty || self->look ? 0 : PARK_MS);
         if (!asked && !self->over) {
             (void)talk_wait_fd(self->talk, -1, LOOK_MS); /* a pause */
         }
         (void)hooks_step(self->hooks, clock_mono_ms()); /* as in wake */
+        save_all(self);
     }
+}
+
+/* The end of a farm: ours, or one that ended without its steward. */
+static void add_end(struct steward *self, const char *reason)
+{
+    CLEANUP(cleanup_json) json_t *left = self->workers;
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_incref(left);
+    json_object_foreach(left, name, value)
+    {
+        CLEANUP(cleanup_json) json_t *event = json_pack("{s:s}", "worker", name);
+        add_worker(self, event, false);
+    }
+    json_t *facts = facts_of(self, NULL);
+    msg_set_str(facts, "reason", reason);
+    self->open = false;
+    add(self, "on-farm-stop", facts);
 }
 
 /* The broker may have had no time to tell us all. */
@@ -219,16 +288,7 @@ static void finish(struct steward *self)
         }
     }
     check_queue(self, false);
-    const char *name = NULL;
-    json_t *value = NULL;
-    json_object_foreach(self->workers, name, value)
-    {
-        CLEANUP(cleanup_json) json_t *event = json_pack("{s:s}", "worker", name);
-        hooks_add(self->hooks, "on-worker-stop", facts_of(self, event));
-    }
-    json_t *facts = facts_of(self, NULL);
-    msg_set_str(facts, "reason", self->orderly ? "stopped" : "died");
-    hooks_add(self->hooks, "on-farm-stop", facts);
+    add_end(self, self->orderly ? "stopped" : "died");
 }
 
 /* Run what is left. */
@@ -254,24 +314,53 @@ static bool idle(void *arg)
     return true;
 }
 
-/* The lock's file has the number of the last event that was handled. */
-static void read_before(struct steward *self, int lock)
+/* Its farm runs still: nobody shall see that another has the turn now. */
+static void go_on(struct steward *self, const json_t *state)
 {
-    char text[32] = "";
-    if (pread(lock, text, sizeof text - 1, 0) > 0) {
-        long long before = strtoll(text, NULL, 10);
-        self->before = before > 0 ? before : 0;
+    const json_t *workers = msg_map_or_null(state, "workers");
+    (void)snprintf(self->since, sizeof self->since, "%s",
+                   msg_str_or(state, "since", "")); /* fits */
+    self->busy = msg_bool_or(state, "busy", false);
+    self->look = self->busy;
+    if (workers) {
+        json_decref(self->workers);
+        self->workers = json_deep_copy(workers);
     }
 }
 
-static void write_before(const struct steward *self, int lock)
+/* It has gone as its steward has: what its hooks have switched on is switched off first. */
+static void end_theirs(const struct steward *self, const json_t *state)
 {
-    char text[32];
-    int size = snprintf(text, sizeof text, "%lld\n", (long long)self->last);
-    if (self->last >= 0 &&
-        (ftruncate(lock, 0) != 0 || pwrite(lock, text, (size_t)size, 0) != size)) {
-        log_warning("hooks.lock cannot be written: %s", strerror(errno));
+    struct steward theirs = *self;
+    theirs.role = msg_str_or(state, "role", "farm");
+    theirs.owner = (pid_t)msg_int_or(state, "owner", 0);
+    theirs.workers = json_deep_copy(msg_map_or_null(state, "workers"));
+    add_end(&theirs, "died");
+    json_decref(theirs.workers);
+}
+
+/* Our turn: of whom, and how far did they come? False: nothing is left to do. */
+static bool take_over(struct steward *self)
+{
+    CLEANUP(cleanup_json) json_t *state = handover_read(talk_paths(self->talk));
+    pid_t owner = (pid_t)msg_int_or(state, "owner", 0);
+    bool open = msg_bool_or(state, "open", false);
+    int64_t start = process_start(owner);
+    bool lives = start >= 0 && start == msg_int_or(state, "owner_start", -1);
+    self->before = msg_int_or(state, "last", 0);
+    if (!open && lives && owner == self->owner) {
+        return false; /* the one before us died in the last of its hooks */
     }
+    self->open = true;
+    if (open && lives) {
+        go_on(self, state);
+        return true;
+    }
+    if (open) {
+        end_theirs(self, state);
+    }
+    add(self, "on-farm-start", facts_of(self, NULL));
+    return true;
 }
 
 /* Only one of a home runs the hooks: wait until it is us, or the owner has gone. */
@@ -314,6 +403,7 @@ int cmd_hooks(int argc, char **argv)
 {
     CLEANUP(talk_destroy) talk_t *talk = NULL;
     struct steward self = { .last = -1, .owner = getppid() };
+    self.owner_start = process_start(self.owner);
     if (argc != 2 || fcntl(PROGRAM_OWNER_FD, F_SETFD, FD_CLOEXEC) != 0) {
         return COMMAND_USAGE; /* a person has nothing to do with it */
     }
@@ -328,7 +418,7 @@ int cmd_hooks(int argc, char **argv)
     self.talk = talk;
     self.workers = json_object();
     self.hooks = hooks_new(talk_paths(talk)->config,
-                           settings_ms(talk_paths(talk), "hook-limit", LIMIT_S, 1));
+                           settings_ms(talk_paths(talk), "hook-limit", LIMIT_S, 1), save, &self);
     clock_rfc3339(clock_wall_ms(), self.since);
     watch(&self, PROGRAM_OWNER_FD);
     watch(&self, hooks_fd(self.hooks));
@@ -338,16 +428,17 @@ int cmd_hooks(int argc, char **argv)
     talk_set_idle(talk, idle, &self);
     int lock = await_turn(&self);
     if (lock >= 0) {
-        read_before(&self, lock);
-        hooks_add(self.hooks, "on-farm-start", facts_of(&self, NULL));
-        follow(&self);
-        finish(&self);
-        run_out(&self);
-        write_before(&self, lock);
+        if (take_over(&self)) {
+            follow(&self);
+            finish(&self);
+            run_out(&self);
+            save_all(&self);
+        }
     }
     cleanup_fd(&lock);
     cleanup_fd(&self.epoll);
     hooks_destroy(&self.hooks);
     json_decref(self.workers);
+    json_decref(self.saved);
     return COMMAND_DONE;
 }

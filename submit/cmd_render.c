@@ -10,6 +10,7 @@
 #include "proto/clock.h"
 #include "proto/messages.h"
 #include "submit/command.h"
+#include "submit/crew.h"
 #include "submit/devices.h"
 #include "submit/files.h"
 #include "submit/intake.h"
@@ -28,8 +29,6 @@
 
 enum {
     KEY_FROM = COMMAND_KEY_OWN,
-    KEY_WHEN_DONE,
-    KEY_LOW_IMPACT,
     SHOW_MS = 250,
     PLAIN_MS = 10000,
     HELLO_MS = 2000,
@@ -39,15 +38,13 @@ enum {
 struct arguments {
     struct options options;
     struct files files;
-    const char *devices;
-    const char *when_done;
-    bool low_impact;
+    struct crew crew;
     bool json;
 };
 
 /* One run: what all steps of it need. */
 struct run {
-    const struct arguments *arguments;
+    struct arguments *arguments;
     talk_t *talk;
     supervise_t *supervise;
     json_t *groupable; /* devices that wait until it is known how many frames there are, or NULL */
@@ -63,23 +60,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int rc = 0;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->options;
-        return 0;
-    case 'd':
-        arguments->devices = arg;
+        state->child_inputs[0] = &arguments->crew;
+        state->child_inputs[1] = &arguments->options;
         return 0;
     case KEY_FROM:
         rc = files_add_list(&arguments->files, arg);
         if (rc != 0) {
             argp_failure(state, COMMAND_USAGE, -rc, "--from %s", arg);
         }
-        return 0;
-    case KEY_LOW_IMPACT:
-        arguments->low_impact = true;
-        return 0;
-    case KEY_WHEN_DONE:
-        command_check_text(state, "--when-done", arg);
-        arguments->when_done = arg;
         return 0;
     case COMMAND_KEY_JSON:
         arguments->json = true;
@@ -354,15 +342,16 @@ static void tell_others(const struct run *run)
 
 static int run_all(struct run *run, intake_t *intake, const json_t *devices)
 {
-    bool given = run->arguments->devices != NULL;
-    if (!given && devices_can_group(devices)) {
+    const struct crew *crew = &run->arguments->crew;
+    if (crew_shares_out(&run->arguments->crew, devices)) {
         run->groupable = json_deep_copy(devices);
+        supervise_set_cards(run->supervise, devices);
         supervise_hold_workers(run->supervise);
     }
-    steward_t *steward = steward_new(talk_paths(run->talk), "render", false);
-    int status = supervise_start(run->supervise, devices, !given);
+    steward_t *steward = steward_new(talk_paths(run->talk), run->supervise, "render", false);
+    int status = supervise_start(run->supervise, devices, !crew->devices);
     CLEANUP(vigil_destroy)
-    vigil_t *vigil = vigil_new(run->talk, run->supervise, run->arguments->when_done);
+    vigil_t *vigil = vigil_new(run->talk, run->supervise, crew->when_done);
     bool act = false;
     if (status == COMMAND_DONE) {
         status = render_jobs(run, intake);
@@ -385,7 +374,7 @@ static int run_all(struct run *run, intake_t *intake, const json_t *devices)
     return status;
 }
 
-static int render(const struct arguments *arguments)
+static int render(struct arguments *arguments)
 {
     struct intake_how how = {
         .options = &arguments->options,
@@ -400,14 +389,14 @@ static int render(const struct arguments *arguments)
         intake_tell(intake);
         return COMMAND_FAILED;
     }
-    int status = devices_choose(arguments->devices, arguments->low_impact, &devices);
+    int status = crew_choose(&arguments->crew, &devices);
     if (status != COMMAND_DONE) {
         return status;
     }
     struct run run = { .arguments = arguments };
     CLEANUP(talk_destroy) talk_t *talk = talk_new();
     CLEANUP(supervise_destroy)
-    supervise_t *supervise = talk ? supervise_new(talk, "render", false) : NULL;
+    supervise_t *supervise = talk ? supervise_new(talk, "render", &arguments->crew, false) : NULL;
     if (!supervise) {
         return COMMAND_FAILED;
     }
@@ -424,22 +413,14 @@ static int render(const struct arguments *arguments)
 int cmd_render(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { "devices", 'd', "LIST", 0,
-          "One worker on each: cpu, cpu/2, cpu:0-3, gpu, gpu:0,2; "
-          "without: every GPU, or cpu where there is none",
-          0 },
         { "from", KEY_FROM, "LIST", 0, "Read files from LIST too, one a line; - is standard input",
-          0 },
-        { "low-impact", KEY_LOW_IMPACT, NULL, 0,
-          "Leave out GPUs with a display; without a GPU use half of the cores", 0 },
-        { "when-done", KEY_WHEN_DONE, "WHAT", 0,
-          "When nothing is left to render, after a minute's notice: suspend, poweroff, or a "
-          "command for the shell",
           0 },
         COMMAND_OPTION_JSON,
         { 0 },
     };
-    static const struct argp_child children[] = { { &options_argp, 0, NULL, 1 }, { 0 } };
+    static const struct argp_child children[] = { { &crew_argp, 0, NULL, 1 },
+                                                  { &options_argp, 0, NULL, 2 },
+                                                  { 0 } };
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -18,27 +18,6 @@
 #include "submit/target.h"
 #include "submit/text.h"
 
-struct arguments {
-    struct targets targets;
-    bool frames;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct arguments *arguments = state->input;
-    (void)arg; /* no option has an argument */
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->targets;
-        return 0;
-    case 'f':
-        arguments->frames = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static void print_field(const char *title, const char *text)
 {
     if (text && *text) {
@@ -85,6 +64,29 @@ static void print_found(const json_t *detail)
     }
 }
 
+/* What one worker must have to take the job, as far as its frames have shown it. */
+static void print_memory(const json_t *job)
+{
+    static const struct {
+        const char *key, *words;
+    } peaks[] = {
+        { "gpu_peak_bytes", "of a card" },
+        { "gpu_rss_peak_bytes", "of the host for a GPU worker" },
+        { "cpu_rss_peak_bytes", "of the host for a CPU worker" },
+    };
+    const json_t *memory = json_object_get(job, "memory");
+    CLEANUP(cleanup_free) char *line = alloc_text("");
+    for (size_t i = 0; i < sizeof peaks / sizeof *peaks; i++) {
+        const json_t *peak = json_object_get(memory, peaks[i].key);
+        if (json_is_integer(peak)) {
+            CLEANUP(cleanup_free) char *before = line;
+            CLEANUP(cleanup_free) char *size = text_bytes(json_integer_value(peak));
+            line = alloc_format("%s%s%s %s", before, *before ? ", " : "", size, peaks[i].words);
+        }
+    }
+    print_field("memory", line);
+}
+
 static void print_job(const json_t *job, const json_t *detail)
 {
     CLEANUP(cleanup_free) char *movie = summary_movie(detail);
@@ -96,6 +98,7 @@ static void print_job(const json_t *job, const json_t *detail)
              (long long)objects_int(job, "priority"));
     print_counts(job, detail);
     print_found(detail);
+    print_memory(job);
     print_field("output", objects_str(job, "output"));
     print_field("submitted", objects_str(job, "submitted"));
     print_field("finished", objects_str(job, "finished"));
@@ -191,14 +194,14 @@ static int print_frames(talk_t *talk, int64_t job, bool json)
     return COMMAND_DONE;
 }
 
-static int show(const struct arguments *arguments, talk_t *talk, int64_t number)
+static int show(const struct targets *targets, talk_t *talk, int64_t number)
 {
     CLEANUP(cleanup_json) json_t *job = NULL;
     CLEANUP(cleanup_json) json_t *detail = NULL;
     if (talk_job(talk, number, &job, &detail) != CLIENT_OK) {
-        return talk_complain(talk, arguments->targets.json);
+        return talk_complain(talk, targets->json);
     }
-    if (arguments->targets.json) {
+    if (targets->json) {
         CLEANUP(cleanup_json) json_t *line = objects_job(job);
         say_json(line);
     } else {
@@ -206,7 +209,7 @@ static int show(const struct arguments *arguments, talk_t *talk, int64_t number)
         print_blocked(detail);
         print_trouble(job, detail);
     }
-    return arguments->frames ? print_frames(talk, number, arguments->targets.json) : COMMAND_DONE;
+    return targets->flag ? print_frames(talk, number, targets->json) : COMMAND_DONE;
 }
 
 int cmd_show(int argc, char **argv)
@@ -218,17 +221,17 @@ int cmd_show(int argc, char **argv)
     static const struct argp_child children[] = { { &target_argp, 0, NULL, 0 }, { 0 } };
     static const struct argp argp = {
         .options = options,
-        .parser = parse,
+        .parser = target_parse_flag,
         .args_doc = "JOB|FILE",
         .doc =
             "Print all about one job: what was found in the file, where its frames go, what "
             "they wait for, and why some failed.",
         .children = children,
     };
-    struct arguments arguments = { .targets = { .need = TARGET_ONE, .choice = TARGET_NEWEST } };
+    struct targets targets = { .need = TARGET_ONE, .choice = TARGET_NEWEST, .flag_key = 'f' };
     CLEANUP(cleanup_json) json_t *jobs = NULL;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
-    CLEANUP(talk_destroy) talk_t *talk = target_open(&arguments.targets, &jobs);
-    return talk ? show(&arguments, talk, json_integer_value(json_array_get(jobs, 0)))
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &targets); /* ends the program on an error */
+    CLEANUP(talk_destroy) talk_t *talk = target_open(&targets, &jobs);
+    return talk ? show(&targets, talk, json_integer_value(json_array_get(jobs, 0)))
                 : COMMAND_FAILED;
 }

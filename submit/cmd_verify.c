@@ -21,34 +21,13 @@
 
 enum { PARK_MS = 2000, PAGE = 500 };
 
-struct arguments {
-    struct targets targets;
-    bool requeue;
-};
-
 struct run {
-    const struct arguments *arguments;
+    const struct targets *targets; /* the flag: put back what is wrong */
     talk_t *talk;
     json_t *waiting; /* owned array: jobs whose last picture was not looked at yet */
     int64_t last;    /* event */
     bool all_right;
 };
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct arguments *arguments = state->input;
-    (void)arg; /* no option has an argument */
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->targets;
-        return 0;
-    case 'r':
-        arguments->requeue = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
 
 static bool is_folder(const char *name)
 {
@@ -90,9 +69,8 @@ static bool add_folder(const json_t *jobs, const char *folder, json_t *out)
 }
 
 /* The jobs of all arguments: folders are found here, the others by target. 0, 1 after telling. */
-static int find_jobs(const struct arguments *arguments, talk_t *talk, json_t **out)
+static int find_jobs(const struct targets *all, talk_t *talk, json_t **out)
 {
-    const struct targets *all = &arguments->targets;
     CLEANUP(cleanup_json) json_t *jobs = NULL;
     CLEANUP(cleanup_free) char **names = alloc_zero(all->count + 1, sizeof *names);
     struct targets others = *all;
@@ -126,9 +104,9 @@ static int ask(struct run *run)
     CLEANUP(cleanup_json) json_t *answer = NULL;
     json_t *request = msg_new("VERIFY");
     msg_set(request, "jobs", json_deep_copy(run->waiting));
-    msg_set_bool(request, "requeue", run->arguments->requeue);
+    msg_set_bool(request, "requeue", run->targets->flag);
     if (talk_change(run->talk, request, &answer) != CLIENT_OK) {
-        return talk_complain(run->talk, run->arguments->targets.json);
+        return talk_complain(run->talk, run->targets->json);
     }
     const json_t *results = json_object_get(answer, "results");
     for (size_t i = 0; i < json_array_size(results); i++) {
@@ -138,7 +116,7 @@ static int ask(struct run *run)
             (void)json_array_remove(run->waiting, at); /* an answer about another job: nothing */
         }
     }
-    run->all_right = results_tell(answer, run->arguments->targets.json) && run->all_right;
+    run->all_right = results_tell(answer, run->targets->json) && run->all_right;
     return COMMAND_DONE;
 }
 
@@ -146,7 +124,7 @@ static void tell(const struct run *run, const json_t *event, const char *word)
 {
     long long job = (long long)objects_int(event, "job");
     const char *text = objects_str(event, "text");
-    if (run->arguments->targets.json) {
+    if (run->targets->json) {
         CLEANUP(cleanup_json) json_t *line = objects_event(event);
         say_json(line);
     } else if (strcmp(word, "frame-wrong") == 0) {
@@ -199,7 +177,7 @@ static int follow(struct run *run)
         msg_set_int(request, "limit", PAGE);
         msg_set_int(request, "wait_ms", PARK_MS);
         if (talk_ask(run->talk, request, -1, &answer) != CLIENT_OK) {
-            return talk_complain(run->talk, run->arguments->targets.json);
+            return talk_complain(run->talk, run->targets->json);
         }
         const json_t *events = json_object_get(answer, "events");
         for (size_t i = 0; i < json_array_size(events); i++) {
@@ -217,7 +195,7 @@ static int verify(struct run *run)
     CLEANUP(cleanup_json) json_t *hello = NULL;
     if (talk_hello(run->talk, -1, &hello) != CLIENT_OK ||
         talk_log_end(run->talk, &run->last) != CLIENT_OK) {
-        return talk_complain(run->talk, run->arguments->targets.json);
+        return talk_complain(run->talk, run->targets->json);
     }
     if (ask(run) != COMMAND_DONE) {
         return COMMAND_FAILED;
@@ -239,7 +217,7 @@ int cmd_verify(int argc, char **argv)
     static const struct argp_child children[] = { { &target_argp, 0, NULL, 0 }, { 0 } };
     static const struct argp argp = {
         .options = options,
-        .parser = parse,
+        .parser = target_parse_flag,
         .args_doc = "JOB|FILE|FOLDER...",
         .doc =
             "Look at the pictures of jobs again: is each still there, whole, and of this "
@@ -247,19 +225,17 @@ int cmd_verify(int argc, char **argv)
             "picture is.",
         .children = children,
     };
-    struct arguments arguments = {
-        .targets = { .need = TARGET_SOME, .choice = TARGET_NEWEST },
-    };
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments); /* ends the program on an error */
+    struct targets targets = { .need = TARGET_SOME, .choice = TARGET_NEWEST, .flag_key = 'r' };
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &targets); /* ends the program on an error */
     CLEANUP(talk_destroy) talk_t *talk = talk_new();
     if (!talk ||
         (!talk_is_broker(talk) && program_start_broker(talk_paths(talk)) != COMMAND_DONE)) {
         return COMMAND_FAILED;
     }
     CLEANUP(cleanup_json) json_t *jobs = NULL;
-    int found = find_jobs(&arguments, talk, &jobs);
+    int found = find_jobs(&targets, talk, &jobs);
     struct run run = {
-        .arguments = &arguments, .talk = talk, .waiting = jobs, .all_right = found == 0
+        .targets = &targets, .talk = talk, .waiting = jobs, .all_right = found == 0
     };
     return json_array_size(jobs) > 0 ? verify(&run) : COMMAND_FAILED;
 }

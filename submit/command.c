@@ -35,7 +35,7 @@ const struct command command_table[] = {
     { "priority", "let a job go before others", cmd_priority },
     { "accept", "answer the question of a held job", cmd_accept },
     { "clear", "forget the jobs that have ended", cmd_clear },
-    { "drain", "let one worker finish its frame and leave", cmd_drain },
+    { "drain", "let workers finish their frames and leave", cmd_drain },
     { "rest", "give a device back to its owner for a while", cmd_rest },
     { "wake", "take a device again that rests", cmd_wake },
     { "stop", "end the farm", cmd_stop },

@@ -30,6 +30,7 @@ enum command_key {
     COMMAND_KEY_JSON = 0x1000,
     COMMAND_KEY_OWN = 0x1100,     /* a command's own keys start here */
     COMMAND_KEY_OPTIONS = 0x1200, /* those of submit/options start here */
+    COMMAND_KEY_CREW = 0x1300,    /* and those of submit/crew here */
 };
 
 #define COMMAND_OPTION_JSON                                                                        \

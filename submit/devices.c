@@ -10,7 +10,10 @@
 #include "submit/say.h"
 #include "submit/text.h"
 
-enum { TIMEOUT_MS = 60000 }; /* a driver that hangs is waited for, and its card told of */
+enum {
+    TIMEOUT_MS = 60000, /* a driver that hangs is waited for, and its card told of */
+    NAMES_MAX = 4,      /* of devices, in a line */
+};
 
 static bool is_gpu(const char *device)
 {
@@ -113,6 +116,19 @@ int devices_choose(const char *list, bool low_impact, json_t **out)
     return status;
 }
 
+void devices_tell(const json_t *devices)
+{
+    CLEANUP(cleanup_free) char *names = alloc_text("");
+    size_t count = json_array_size(devices);
+    for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
+        CLEANUP(cleanup_free) char *before = names;
+        names = alloc_format("%s%s%s", before, i > 0 ? ", " : "",
+                             json_string_value(json_array_get(devices, i)));
+    }
+    say_note("starting %zu worker%s: %s%s", count, count == 1 ? "" : "s", names,
+             count > NAMES_MAX ? " ..." : "");
+}
+
 bool devices_can_group(const json_t *devices)
 {
     CLEANUP(cleanup_json) json_t *cards = NULL;
@@ -137,6 +153,12 @@ json_t *devices_group(const json_t *devices, int64_t frames)
 {
     size_t count = json_array_size(devices);
     size_t size = frames > 0 && (size_t)frames < count ? count / (size_t)frames : 1;
+    return devices_join(devices, size);
+}
+
+json_t *devices_join(const json_t *devices, size_t size)
+{
+    size_t count = json_array_size(devices);
     json_t *out = json_array();
     for (size_t first = 0; first + size <= count; first += size) {
         CLEANUP(cleanup_free) char *group = alloc_text("");

@@ -19,6 +19,9 @@
  */
 int devices_choose(const char *list, bool low_impact, json_t **out);
 
+/* Say on which ones workers start. */
+void devices_tell(const json_t *devices);
+
 /* May they be joined into groups: more than one GPU, all of one make? */
 bool devices_can_group(const json_t *devices);
 
@@ -27,5 +30,8 @@ bool devices_can_group(const json_t *devices);
  * one group a frame at least; a card that is left over stays out. Owned; without need a copy.
  */
 json_t *devices_group(const json_t *devices, int64_t frames);
+
+/* In groups of size; those that do not fill one stay out. Owned. */
+json_t *devices_join(const json_t *devices, size_t size);
 
 #endif

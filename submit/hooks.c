@@ -25,13 +25,16 @@ static const char *const names[] = { "on-farm-start",  "on-farm-stop",  "on-work
 
 struct call {
     char *name;
-    json_t *facts; /* owned */
+    json_t *facts; /* owned, as is state */
+    json_t *state;
     struct call *next;
 };
 
 struct hooks {
     char *folder;
     int64_t limit_ms;
+    hooks_begun_fn *begun;
+    void *arg;
     struct call *first; /* owned list; the first one runs while there is a child */
     struct call **end;
     size_t count;
@@ -60,11 +63,13 @@ bool hooks_any(const char *folder)
     return false;
 }
 
-hooks_t *hooks_new(const char *folder, int64_t limit_ms)
+hooks_t *hooks_new(const char *folder, int64_t limit_ms, hooks_begun_fn *begun, void *arg)
 {
     hooks_t *self = alloc_zero(1, sizeof *self);
     self->folder = alloc_text(folder);
     self->limit_ms = limit_ms;
+    self->begun = begun;
+    self->arg = arg;
     self->end = &self->first;
     self->epoll = epoll_create1(EPOLL_CLOEXEC); /* -1: it is looked at on time alone */
     return self;
@@ -78,6 +83,7 @@ static void drop_first(hooks_t *self)
     self->count--;
     free(gone->name);
     json_decref(gone->facts);
+    json_decref(gone->state);
     free(gone);
 }
 
@@ -109,20 +115,21 @@ bool hooks_has(const hooks_t *self, const char *name)
     return is_hook(self->folder, name);
 }
 
-void hooks_add(hooks_t *self, const char *name, json_t *facts)
+void hooks_add(hooks_t *self, const char *name, json_t *facts, json_t *state)
 {
-    if (!hooks_has(self, name)) {
+    bool there = hooks_has(self, name);
+    if (!there || self->count >= HOOKS_PENDING_MAX) {
+        if (there) {
+            log_warning("leave out %s: %zu hooks are waiting already", name, self->count);
+        }
         json_decref(facts);
-        return;
-    }
-    if (self->count >= HOOKS_PENDING_MAX) {
-        log_warning("leave out %s: %zu hooks are waiting already", name, self->count);
-        json_decref(facts);
+        json_decref(state);
         return;
     }
     struct call *call = alloc_zero(1, sizeof *call);
     call->name = alloc_text(name);
     call->facts = facts;
+    call->state = state;
     *self->end = call;
     self->end = &call->next;
     self->count++;
@@ -171,6 +178,7 @@ static void start(hooks_t *self, int64_t now_ms)
                                .folder = self->folder,
                                .output = true,
                                .own_group = true };
+    self->begun(self->arg, self->first->state);
     int rc = child_spawn(&spec, &self->child);
     for (size_t i = 0; env[i]; i++) {
         free(env[i]);

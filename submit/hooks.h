@@ -24,8 +24,11 @@ typedef struct hooks hooks_t;
 /* Is there any hook in the folder? */
 bool hooks_any(const char *folder);
 
+/* Told before each one begins, with the state that was given with it. */
+typedef void hooks_begun_fn(void *arg, const json_t *state);
+
 /* folder is copied. */
-hooks_t *hooks_new(const char *folder, int64_t limit_ms);
+hooks_t *hooks_new(const char *folder, int64_t limit_ms, hooks_begun_fn *begun, void *arg);
 
 /* Ends the hook that runs. Safe on NULL. */
 void hooks_destroy(hooks_t **self_p);
@@ -35,9 +38,10 @@ bool hooks_has(const hooks_t *self, const char *name);
 
 /*
  * Run it when those before it have ended; nothing happens where there is none. facts: object of
- * strings, taken: its keys become DBLEND_KEY. Beyond HOOKS_PENDING_MAX it is left out, and logged.
+ * strings, taken: its keys become DBLEND_KEY. state: taken, for hooks_begun_fn. Beyond
+ * HOOKS_PENDING_MAX it is left out, and logged.
  */
-void hooks_add(hooks_t *self, const char *name, json_t *facts);
+void hooks_add(hooks_t *self, const char *name, json_t *facts, json_t *state);
 
 /* What is due: read, end, start. Returns when to call again (monotonic ms), INT64_MAX: with news of
  * hooks_fd only. */

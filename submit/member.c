@@ -10,11 +10,12 @@
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/clock.h"
+#include "submit/objects.h"
 #include "submit/program.h"
 #include "submit/say.h"
 
 enum {
-    ARGUMENTS_MAX = 16,
+    ARGUMENTS_MAX = 128,
     EXIT_FAULT = 1,       /* of a broker that never served: its ledger cannot be used */
     EXIT_UNUSABLE = 2,    /* usage: the same command would fail again */
     EXIT_BROKER_HELD = 3, /* another broker has the ledger */
@@ -166,6 +167,17 @@ enum member_end member_bury(struct member *self, bool expected)
         return MEMBER_ENDED;
     }
     return mourn(self, &end);
+}
+
+const json_t *member_worker(const struct member *self, const json_t *workers)
+{
+    for (size_t i = 0; self->child && i < json_array_size(workers); i++) {
+        const json_t *worker = json_array_get(workers, i);
+        if (objects_int(worker, "pid") == child_pid(self->child)) {
+            return worker;
+        }
+    }
+    return NULL;
 }
 
 void member_disown(struct member *self)

@@ -8,6 +8,7 @@
  * calls member_bury when that is readable. Nothing in here waits.
  */
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,7 +34,7 @@ enum member_end {
 struct member {
     enum member_kind kind;
     char *device;                 /* owned; NULL for the broker */
-    const char *const *arguments; /* borrowed: further ones of a worker, NULL-terminated; or NULL */
+    const char *const *arguments; /* borrowed: further ones of a worker or inspector, or NULL */
     char *log;                    /* owned; NULL: prints to our standard error */
     child_t *child;               /* owned; NULL while it does not run */
     int owner;                    /* write end of its owner pipe, -1 */
@@ -43,6 +44,7 @@ struct member {
     int deaths;       /* in a row */
     off_t log_from;
     bool served;    /* a broker that has listened: it can run here */
+    bool retired;   /* others take its device over: it is not to come back */
     bool told_held; /* the person knows that its device is held by another worker */
 };
 
@@ -57,6 +59,9 @@ bool member_start(struct member *self);
 
 /* Its child has ended: take note, tell the person unless expected, set start_at_ms. */
 enum member_end member_bury(struct member *self, bool expected);
+
+/* What the broker says of it, of these worker objects; NULL: nothing, or it does not run. */
+const json_t *member_worker(const struct member *self, const json_t *workers);
 
 /* Let it go on without us. */
 void member_disown(struct member *self);

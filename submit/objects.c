@@ -42,14 +42,20 @@ json_t *objects_job(const json_t *wire)
 {
     static const char *const keys[] = { "job",      "name",   "file",   "scene",    "state",
                                         "priority", "output", "frames", "warnings", "submitted",
-                                        "finished", "eta_s",  "error",  NULL };
+                                        "finished", "eta_s",  "memory", "error",    NULL };
     static const char *const frames[] = { "total", "waiting", "claimed",   "done", "kept",
                                           "taken", "failed",  "cancelled", NULL };
+    static const char *const memory[] = { "gpu_peak_bytes", "gpu_rss_peak_bytes",
+                                          "cpu_rss_peak_bytes", NULL };
     json_t *out = pick("job", wire, keys);
     if (!json_is_object(json_object_get(out, "frames"))) {
         json_object_set_new(out, "frames", json_object());
     }
     pick_inside(out, "frames", frames);
+    if (!json_is_object(json_object_get(out, "memory"))) { /* a broker that knows none */
+        json_object_set_new(out, "memory", json_object());
+    }
+    pick_inside(out, "memory", memory);
     pick_each(out, "warnings", error_keys);
     pick_inside(out, "error", error_keys);
     return out;

@@ -244,8 +244,10 @@ char *progress_worker_phase(const json_t *worker)
 {
     const char *why = objects_str(json_object_get(worker, "error"), "text");
     const char *until = objects_str(worker, "rests_until");
-    if (strcmp(objects_str(worker, "state"), "resting") != 0) {
-        return alloc_text(objects_str(worker, "phase"));
+    const char *state = objects_str(worker, "state");
+    if (strcmp(state, "resting") != 0) {
+        bool told = strcmp(state, "idle") == 0 && *why;
+        return alloc_text(told ? why : objects_str(worker, "phase"));
     }
     CLEANUP(cleanup_free) char *when = text_time(until, false);
     return alloc_format("%s%s%s%s", *until ? "until " : "", when, *until && *why ? ": " : "", why);
@@ -255,7 +257,7 @@ char *progress_worker_line(const json_t *worker)
 {
     CLEANUP(cleanup_free) char *phase = progress_worker_phase(worker);
     const char *state = objects_str(worker, "state");
-    bool resting = strcmp(state, "resting") == 0;
+    bool named = strcmp(state, "resting") == 0 || strcmp(state, "idle") == 0;
     const json_t *frames = json_object_get(worker, "frames");
     CLEANUP(cleanup_free)
     char *frame =
@@ -265,7 +267,7 @@ char *progress_worker_line(const json_t *worker)
     CLEANUP(cleanup_free) char *name = text_fit(objects_str(worker, "worker"), NAME_WIDTH, false);
     CLEANUP(cleanup_free) char *card = gauge_text(worker);
     return alloc_format("  %s %-12s %s%s%s%s%s", name, frame, card, *card ? "  " : "",
-                        resting || !*phase ? state : "", resting && *phase ? " " : "", phase);
+                        named || !*phase ? state : "", named && *phase ? " " : "", phase);
 }
 
 void progress_note(progress_t *self, const char *text)

@@ -27,24 +27,7 @@ bool results_tell(const json_t *answer, bool json)
 struct arguments {
     const struct results_change *change;
     struct targets targets;
-    bool flag; /* the command's own option is given */
 };
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct arguments *arguments = state->input;
-    const struct results_flag *flag = &arguments->change->flag;
-    (void)arg; /* no option has an argument */
-    if (key == ARGP_KEY_INIT) {
-        state->child_inputs[0] = &arguments->targets;
-        return 0;
-    }
-    if (flag->name && key == flag->key) {
-        arguments->flag = true;
-        return 0;
-    }
-    return ARGP_ERR_UNKNOWN;
-}
 
 static void read_arguments(struct arguments *arguments, int argc, char **argv)
 {
@@ -55,14 +38,16 @@ static void read_arguments(struct arguments *arguments, int argc, char **argv)
     const struct argp_child children[] = { { &target_argp, 0, NULL, 0 }, { 0 } };
     const struct argp argp = {
         .options = flag->name ? options : NULL,
-        .parser = parse,
+        .parser = target_parse_flag,
         .args_doc = change->farm ? "[JOB|FILE...]" : "JOB|FILE...",
         .doc = change->doc,
         .children = children,
     };
     arguments->targets.choice = change->choice;
     arguments->targets.need = change->farm ? TARGET_ANY : TARGET_SOME;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, arguments); /* ends the program on an error */
+    arguments->targets.flag_key = flag->name ? flag->key : 0;
+    (void)argp_parse(&argp, argc, argv, 0, NULL,
+                     &arguments->targets); /* ends the program on an error */
 }
 
 /* Has nothing been put back? */
@@ -77,12 +62,13 @@ static void tell_done(talk_t *talk, const struct arguments *arguments, const jso
 {
     const struct results_change *change = arguments->change;
     const json_t *results = json_object_get(answer, "results");
-    const char *done = arguments->flag && change->flag.done ? change->flag.done : change->done;
+    const char *done =
+        arguments->targets.flag && change->flag.done ? change->flag.done : change->done;
     for (size_t i = 0; i < json_array_size(results); i++) {
         const json_t *result = json_array_get(results, i);
         int64_t job = objects_int(result, "job");
         if (json_is_true(json_object_get(result, "ok")) && job > 0) {
-            bool idle = change->idle && !arguments->flag && is_done(talk, job);
+            bool idle = change->idle && !arguments->targets.flag && is_done(talk, job);
             say_note("job %lld: %s", (long long)job, idle ? change->idle : done);
         }
     }
@@ -93,7 +79,7 @@ static int send_change(talk_t *talk, const struct arguments *arguments, json_t *
     CLEANUP(cleanup_json) json_t *answer = NULL;
     json_t *request = msg_new(arguments->change->type);
     bool json = arguments->targets.json;
-    if (arguments->flag) {
+    if (arguments->targets.flag) {
         msg_set_bool(request, arguments->change->flag.wire, true);
     }
     msg_set(request, "jobs", jobs);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,9 +16,10 @@
 #include "proto/clock.h"
 #include "proto/messages.h"
 #include "submit/command.h"
+#include "submit/devices.h"
 #include "submit/member.h"
-#include "submit/objects.h"
 #include "submit/program.h"
+#include "submit/regroup.h"
 #include "submit/say.h"
 
 enum {
@@ -27,7 +27,6 @@ enum {
     WORKERS_START_MS = 15000,
     ATTEND_MS = 50,         /* a stop order is answered at once, the rest is of no interest */
     LOOK_MS = 2000,         /* between two looks at what others started */
-    NAMES_MAX = 4,          /* of devices, in a line */
     LEAVE_MS = 1000,        /* for the good-bye and the question who is left */
     ORDERED_LOOK_MS = 5000, /* is the broker still there that has told the workers? */
     NOW_GRACE_MS = 10000,   /* from `now` to KILL */
@@ -47,16 +46,20 @@ struct supervise {
     bool started;  /* all that is to run has been started once */
     bool stopping; /* ends are expected: nothing is started again */
     bool only_if_none;
-    bool held;                           /* no workers yet */
-    const char *const *worker_arguments; /* borrowed, or NULL */
-    struct member **members;             /* owned; broker and inspector are the first two */
+    bool held;               /* no workers yet */
+    const struct crew *crew; /* borrowed */
+    struct member **members; /* owned; broker and inspector are the first two */
     size_t count;
-    json_t *devices; /* owned; to be started when nobody else's workers are left */
-    int64_t look_ms; /* when to look again at what others started */
+    json_t *devices;    /* owned; to be started when nobody else's workers are left */
+    int64_t look_ms;    /* when to look again at what others started */
+    regroup_t *regroup; /* of cards; NULL: they stay as they are */
     void (*news)(void *arg, const json_t *hello);
     void *news_arg;
     void (*caught)(void *arg); /* what the next INT does, or NULL */
     void *caught_arg;
+    int watched; /* borrowed; -1: none */
+    void (*ready)(void *arg);
+    void *ready_arg;
 };
 
 static int64_t next_start_ms(const struct supervise *self)
@@ -109,11 +112,6 @@ static void read_signals(struct supervise *self)
     }
 }
 
-static bool broker_is_mine(const struct supervise *self)
-{
-    return self->members[0]->child != NULL;
-}
-
 /* Start what is due. A broker is started only while nobody else's listens. */
 static void start_due(struct supervise *self)
 {
@@ -136,9 +134,45 @@ static void start_due(struct supervise *self)
 static void bury(struct supervise *self, struct member *member)
 {
     (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, child_pidfd(member->child), NULL); /* is in there */
-    enum member_end end = member_bury(member, self->stopping || self->level != SUPERVISE_RUN);
+    bool expected = self->stopping || self->level != SUPERVISE_RUN || member->retired;
+    enum member_end end = member_bury(member, expected);
+    if (self->regroup && !expected) {
+        regroup_part(self->regroup, member, end); /* what is to follow is due later */
+    }
     if (member->kind == MEMBER_BROKER && end == MEMBER_ENDED && !self->stopping) {
         raise_level(self, SUPERVISE_SOFT); /* somebody ended our broker: so ends the farm */
+    }
+}
+
+static struct member *add_member(struct supervise *self, enum member_kind kind, const char *device)
+{
+    self->members = alloc_resize(self->members, self->count + 1, sizeof(struct member *));
+    struct member *member = member_new(kind, device, talk_paths(self->talk), self->in_front);
+    member->arguments = kind == MEMBER_WORKER      ? self->crew->workers.list
+                        : kind == MEMBER_INSPECTOR ? self->crew->inspector.list
+                                                   : NULL;
+    self->members[self->count++] = member;
+    return member;
+}
+
+static void add_workers(struct supervise *self, const json_t *devices)
+{
+    for (size_t i = 0; i < json_array_size(devices); i++) {
+        const char *device = json_string_value(json_array_get(devices, i));
+        add_member(self, MEMBER_WORKER, device)->start_at_ms = 0;
+    }
+}
+
+static void start_regrouped(struct supervise *self)
+{
+    if (!self->regroup || self->stopping || self->level != SUPERVISE_RUN) {
+        return;
+    }
+    CLEANUP(cleanup_json)
+    json_t *devices = regroup_due(self->regroup, self->members, self->count);
+    if (devices) {
+        self->count = regroup_drop(self->members, self->count);
+        add_workers(self, devices);
     }
 }
 
@@ -156,10 +190,13 @@ static bool work(void *arg)
         } else if (about == &self->timer) {
             uint64_t times = 0;
             (void)!read(self->timer, &times, sizeof times); /* only to quiet it */
+        } else if (about == &self->watched) {
+            self->ready(self->ready_arg);
         } else {
             bury(self, about);
         }
     }
+    start_regrouped(self);
     start_due(self);
     set_timer(self);
     return self->level <= before;
@@ -181,18 +218,9 @@ static bool open_descriptors(struct supervise *self)
     return self->signals >= 0 && self->timer >= 0 && self->epoll >= 0;
 }
 
-static struct member *add_member(struct supervise *self, enum member_kind kind, const char *device)
+void supervise_set_cards(supervise_t *self, const json_t *cards)
 {
-    self->members = alloc_resize(self->members, self->count + 1, sizeof(struct member *));
-    struct member *member = member_new(kind, device, talk_paths(self->talk), self->in_front);
-    member->arguments = kind == MEMBER_WORKER ? self->worker_arguments : NULL;
-    self->members[self->count++] = member;
-    return member;
-}
-
-void supervise_set_worker_arguments(supervise_t *self, const char *const *arguments)
-{
-    self->worker_arguments = arguments;
+    self->regroup = regroup_new(cards);
 }
 
 void supervise_destroy(supervise_t **self_p)
@@ -209,6 +237,7 @@ void supervise_destroy(supervise_t **self_p)
     }
     free(self->members);
     json_decref(self->devices);
+    regroup_destroy(&self->regroup);
     cleanup_fd(&self->epoll);
     cleanup_fd(&self->signals);
     cleanup_fd(&self->timer);
@@ -245,29 +274,12 @@ static int await_broker(struct supervise *self)
     return COMMAND_DONE;
 }
 
-static void tell_workers(const json_t *devices)
-{
-    CLEANUP(cleanup_free) char *names = alloc_text("");
-    size_t count = json_array_size(devices);
-    for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
-        CLEANUP(cleanup_free) char *before = names;
-        names = alloc_format("%s%s%s", before, i > 0 ? ", " : "",
-                             json_string_value(json_array_get(devices, i)));
-    }
-    say_note("starting %zu worker%s: %s%s", count, count == 1 ? "" : "s", names,
-             count > NAMES_MAX ? " ..." : "");
-}
-
 static void start_workers(struct supervise *self)
 {
     if (!self->in_front) {
-        tell_workers(self->devices);
+        devices_tell(self->devices);
     }
-    for (size_t i = 0; i < json_array_size(self->devices); i++) {
-        const char *device = json_string_value(json_array_get(self->devices, i));
-        struct member *member = add_member(self, MEMBER_WORKER, device);
-        member->start_at_ms = 0;
-    }
+    add_workers(self, self->devices);
     json_decref(self->devices);
     self->devices = NULL; /* each is started once; from then on it is a member */
     (void)work(self);     /* as in start_now */
@@ -297,20 +309,36 @@ static json_t *attend_request(const struct supervise *self)
     json_t *request = msg_new("ATTEND");
     msg_set_str(request, "role", self->role);
     msg_set_int(request, "pid", getpid());
+    if (self->regroup && regroup_refuses(self->regroup)) {
+        msg_set_bool(request, "groups", false);
+    }
     return request;
+}
+
+/* The jobs that wait want groups of so many cards; 0: of whatever there is. */
+static void regroup(struct supervise *self, int64_t size)
+{
+    CLEANUP(cleanup_json) json_t *workers = NULL;
+    if (self->regroup && (size > 0 || regroup_any(self->members + 2, self->count - 2)) &&
+        talk_workers(self->talk, &workers) == CLIENT_OK) {
+        regroup_begin(self->regroup, self->members + 2, self->count - 2, workers, size);
+    }
 }
 
 /* Say that we are here and hear whether to stop. */
 static void say_here(struct supervise *self)
 {
     CLEANUP(cleanup_json) json_t *answer = NULL;
+    int64_t group = 0;
     if (talk_ask(self->talk, attend_request(self), ATTEND_MS, &answer) == CLIENT_OK) {
         const char *stop = msg_str_or(answer, "stop", "");
         if (*stop) {
             self->ordered = true;
             raise_level(self, strcmp(stop, "now") == 0 ? SUPERVISE_NOW : SUPERVISE_SOFT);
         }
+        group = msg_int_or(answer, "group", 0);
     }
+    regroup(self, group);
 }
 
 void supervise_hold_workers(supervise_t *self)
@@ -348,6 +376,19 @@ void supervise_catch(supervise_t *self, void (*caught)(void *arg), void *arg)
     self->caught_arg = arg;
 }
 
+void supervise_watch(supervise_t *self, int fd, void (*ready)(void *arg), void *arg)
+{
+    if (self->watched >= 0) {
+        (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, self->watched, NULL); /* it is in there */
+    }
+    self->watched = fd;
+    self->ready = ready;
+    self->ready_arg = arg;
+    if (fd >= 0) {
+        watch_fd(self, fd, &self->watched);
+    }
+}
+
 /* About once a second, in the waits of the talk. */
 static bool idle(void *arg)
 {
@@ -364,13 +405,14 @@ static bool idle(void *arg)
     return self->level <= before;
 }
 
-supervise_t *supervise_new(talk_t *talk, const char *role, bool in_front)
+supervise_t *supervise_new(talk_t *talk, const char *role, const struct crew *crew, bool in_front)
 {
     supervise_t *self = alloc_zero(1, sizeof *self);
     self->talk = talk;
+    self->crew = crew;
     self->role = role;
     self->in_front = in_front;
-    self->epoll = self->signals = self->timer = -1;
+    self->epoll = self->signals = self->timer = self->watched = -1;
     if (!open_descriptors(self)) {
         say_error("signals and timers cannot be watched: %s", strerror(errno));
         supervise_destroy(&self);
@@ -441,12 +483,8 @@ static size_t missing_workers(struct supervise *self)
         return 0;
     }
     for (size_t i = 2; i < self->count; i++) {
-        bool known = !self->members[i]->child; /* it died: that was told */
-        for (size_t w = 0; !known && w < json_array_size(workers); w++) {
-            known = objects_int(json_array_get(workers, w), "pid") ==
-                    child_pid(self->members[i]->child);
-        }
-        missing += !known;
+        bool died = !self->members[i]->child; /* that was told */
+        missing += !died && !member_worker(self->members[i], workers);
     }
     return missing;
 }
@@ -542,7 +580,7 @@ void supervise_stop(supervise_t *self)
     self->stopping = true;
     set_timer(self);
     stop_workers(self);
-    bool others = talk_is_broker(self->talk) && leave(self) && broker_is_mine(self) &&
+    bool others = talk_is_broker(self->talk) && leave(self) && self->members[0]->child &&
                   !self->ordered && self->level < SUPERVISE_NOW;
     for (size_t i = 2; i-- > 0;) { /* the inspector first: it leaves with a last word */
         if (others && self->members[i]->child) {

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "submit/crew.h"
 #include "submit/talk.h"
 
 typedef struct supervise supervise_t;
@@ -29,11 +30,11 @@ enum supervise_level {
 };
 
 /*
- * Take over the signals and the talk's wake descriptor. talk is borrowed and must outlive it.
- * With in_front what the programs print goes to our standard error, otherwise to their logs.
- * NULL after telling why not.
+ * Take over the signals and the talk's wake descriptor. talk, and crew with what its workers and
+ * inspectors are told, are borrowed and must outlive it. With in_front what the programs print goes
+ * to our standard error, otherwise to their logs. NULL after telling why not.
  */
-supervise_t *supervise_new(talk_t *talk, const char *role, bool in_front);
+supervise_t *supervise_new(talk_t *talk, const char *role, const struct crew *crew, bool in_front);
 
 /* Kills what still runs. Safe on NULL. */
 void supervise_destroy(supervise_t **self_p);
@@ -45,9 +46,9 @@ void supervise_destroy(supervise_t **self_p);
  */
 int supervise_start(supervise_t *self, const json_t *devices, bool only_if_none);
 
-/* Further arguments of every worker that it starts, NULL-terminated and borrowed for its life;
- * before supervise_start. */
-void supervise_set_worker_arguments(supervise_t *self, const char *const *arguments);
+/* Idle workers on these cards (ids) may be ended to start others on groups of them, and the other
+ * way round, as the jobs need; before supervise_start. */
+void supervise_set_cards(supervise_t *self, const json_t *cards);
 
 /* supervise_start is to start no workers yet: supervise_release_workers does, on these devices. */
 void supervise_hold_workers(supervise_t *self);
@@ -60,6 +61,9 @@ void supervise_set_news(supervise_t *self, void (*news)(void *arg, const json_t 
  * again.
  */
 void supervise_catch(supervise_t *self, void (*caught)(void *arg), void *arg);
+
+/* ready is called, inside the waits, when fd can be read; one at a time, -1: none any more. */
+void supervise_watch(supervise_t *self, int fd, void (*ready)(void *arg), void *arg);
 
 /* Have the broker log this line for people, as an event. */
 void supervise_notice(supervise_t *self, const char *text);

@@ -40,6 +40,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = { COMMAND_OPTION_JSON, { 0 } };
 const struct argp target_argp = { .options = options, .parser = parse };
 
+error_t target_parse_flag(int key, char *arg, struct argp_state *state)
+{
+    struct targets *targets = state->input;
+    (void)arg; /* a flag has no argument */
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[0] = targets;
+        return 0;
+    }
+    if (targets->flag_key && key == targets->flag_key) {
+        targets->flag = true;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
 bool target_is_number(const char *text, long long *number)
 {
     char *end = NULL;

@@ -40,9 +40,14 @@ struct targets {
     char **names;              /* borrowed from argv */
     size_t count;
     bool json;
+    int flag_key; /* set by a command with target_parse_flag; 0: it has no flag */
+    bool flag;    /* it is given */
 };
 
 extern const struct argp target_argp;
+
+/* The parser of a command that takes jobs, and one flag of its own; its input are the targets. */
+error_t target_parse_flag(int key, char *arg, struct argp_state *state);
 
 /*
  * Find the jobs of all names: *out is an owned array of numbers, each once. 0, or 1 after telling

@@ -1,4 +1,4 @@
-"""What the tests of several folders share: clocks that jump."""
+"""What the tests of several folders share: what renders, clocks that jump."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ import subprocess
 import time
 
 import pytest
+
+from renderers import BPY
 
 # Adds what two shared numbers say to the wall clock and to the monotonic one, and takes it off
 # again where the kernel is told a time.
@@ -59,6 +61,24 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct iti
     return (int)syscall(SYS_timerfd_settime, fd, flags, &shifted, old);
 }
 """
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "renderers: runs with the module bpy, too")
+
+
+def pytest_generate_tests(metafunc):
+    """Where $DBLEND_TEST_BPY names a Python with bpy, a marked test runs with that as well."""
+    if BPY and "renderer" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("renderers")
+        metafunc.parametrize("renderer", ["blender", "bpy"] if marked else ["blender"],
+                             indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def renderer(request):
+    """The Python with bpy that this test renders with; None: the Blender program."""
+    return BPY if getattr(request, "param", "blender") == "bpy" else None
 
 
 @pytest.fixture

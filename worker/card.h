@@ -62,8 +62,9 @@ struct card_sample {
 
 struct card_process {
     int pid;
-    int64_t bytes; /* -1: not known */
-    bool graphics; /* NVIDIA: draws; else it computes. One that does both is there twice. */
+    int64_t bytes;    /* -1: not known */
+    bool graphics;    /* NVIDIA: draws; else it computes. One that does both is there twice. */
+    int load_percent; /* what it made the card do in the last seconds; 0: nothing, or not known */
 };
 
 /* All of them, in the order of their PCI addresses, then of their UUIDs: `gpu:0` is the first. A

@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/alloc.h"
@@ -12,7 +14,16 @@
 #include "worker/card_parts.h"
 #include "worker/drm.h"
 
-enum { TILES_MAX = 8, PERCENT_MAX = 100, MILLI = 1000 };
+enum {
+    TILES_MAX = 8,
+    PERCENT_MAX = 100,
+    MILLI = 1000,
+    METRICS_FORMAT_AT = 2, /* gpu_metrics: size in two bytes, then the format */
+    METRICS_OF_CARD = 1,
+    METRICS_OF_CHIP = 2 /* and above */
+};
+
+#define CARVED_MAX ((int64_t)2 << 30) /* what a firmware sets aside of the machine's memory */
 
 static void set_fault(struct card *card, char *fault)
 {
@@ -39,6 +50,22 @@ static char *render_node(const struct card_entry *entry)
     return NULL;
 }
 
+/* "render", "video" or whatever owns the node; its number where it has no name here. */
+static char *group_of(const char *node)
+{
+    enum { ROOM = 4096 };
+    struct stat about;
+    struct group group;
+    struct group *found = NULL;
+    CLEANUP(cleanup_free) char *room = alloc_zero(1, ROOM);
+    if (stat(node, &about) != 0) {
+        return alloc_text("render");
+    }
+    return getgrgid_r(about.st_gid, &group, room, ROOM, &found) == 0 && found
+               ? alloc_text(found->gr_name)
+               : alloc_format("%u", about.st_gid);
+}
+
 /* A container that was not given a card has no node of it; one that may not use it is told so. */
 static void check_access(struct card_entry *entry)
 {
@@ -48,10 +75,11 @@ static void check_access(struct card_entry *entry)
     } else if (access(node, F_OK) != 0) {
         entry->hidden = true;
     } else if (access(node, R_OK | W_OK) != 0) {
-        set_fault(&entry->card,
-                  alloc_format("%s may not be opened: add yourself to the group that owns it "
-                               "(render or video)",
-                               node));
+        CLEANUP(cleanup_free) char *group = group_of(node);
+        set_fault(
+            &entry->card,
+            alloc_format("you may not open %s: `sudo usermod -aG %s $USER', then log in again",
+                         node, group));
     }
 }
 
@@ -89,6 +117,21 @@ static char *amd_uuid(const struct sysfs_pci *pci)
     return plain ? alloc_format("GPU-%s", id) : NULL;
 }
 
+/*
+ * Part of a processor? The driver has no word for it, but tables of measurements of another format
+ * for chips than for cards. Where it has none (before 5.9) a chip is known by the little memory
+ * that was set aside for it, beside more that it shares with the machine: HIP takes no card that
+ * small.
+ */
+static bool amd_is_chip(const struct sysfs_pci *pci, int64_t memory)
+{
+    int format = sysfs_byte(pci, "gpu_metrics", METRICS_FORMAT_AT);
+    if (format >= METRICS_OF_CARD) {
+        return format >= METRICS_OF_CHIP;
+    }
+    return memory >= 0 && memory <= CARVED_MAX && sysfs_int(pci, "mem_info_gtt_total") > memory;
+}
+
 void card_ask_kernel(struct card_entry *entry)
 {
     struct card *card = &entry->card;
@@ -100,13 +143,22 @@ void card_ask_kernel(struct card_entry *entry)
             free(card->name);
             card->name = name;
         }
-        card->memory_bytes = memory > 0 ? memory : 0;
+        card->integrated = amd_is_chip(&entry->pci, memory);
+        card->memory_bytes = memory > 0 && !card->integrated ? memory : 0;
         card->uuid = amd_uuid(&entry->pci);
         check_driver(entry, "amdgpu", NULL);
     } else {
         card->memory_bytes = intel_memory(&entry->pci);
         check_driver(entry, "xe", "i915");
     }
+}
+
+/* A chip takes what was set aside for it, then the machine's. */
+static int64_t memory_used(const struct card_entry *entry)
+{
+    int64_t own = sysfs_int(&entry->pci, "mem_info_vram_used");
+    int64_t shared = entry->card.integrated ? sysfs_int(&entry->pci, "mem_info_gtt_used") : 0;
+    return own < 0 || shared < 0 ? -1 : own + shared;
 }
 
 /* In thousandths: how the sensors count degrees, and the card's watts come in millionths. */
@@ -127,7 +179,7 @@ int card_sample_kernel(const struct card_entry *entry, struct card_sample *out)
     power = power >= 0 ? power : sysfs_sensor(pci, "power1_input"); /* newer boards have this */
     heat = heat >= 0 ? heat : sysfs_sensor(pci, "temp2_input");     /* xe has no first */
     *out = (struct card_sample){
-        .memory_used_bytes = sysfs_int(pci, "mem_info_vram_used"),
+        .memory_used_bytes = memory_used(entry),
         .memory_total_bytes = entry->card.memory_bytes > 0 ? entry->card.memory_bytes : -1,
         .load_percent = load >= 0 && load <= PERCENT_MAX ? (int)load : -1,
         .temperature_c = from_thousands(heat),

@@ -41,6 +41,7 @@ static const struct entry spoiling[] = {
     { "Out of memory in cu", { "out-of-gpu-memory", gpu_hint } },
     { "Out of memory in HIP", { "out-of-gpu-memory", gpu_hint } },
     { "Out of memory in hip", { "out-of-gpu-memory", gpu_hint } },
+    { " context (Out of memory)", { "out-of-gpu-memory", gpu_hint } }, /* none can be made */
     { "CUDA_ERROR_OUT_OF_MEMORY", { "out-of-gpu-memory", gpu_hint } },
     { "OUT_OF_DEVICE_MEMORY", { "out-of-gpu-memory", gpu_hint } }, /* OptiX, oneAPI */
     { "DEVICE_OUT_OF_MEMORY", { "out-of-gpu-memory", gpu_hint } },

@@ -93,8 +93,7 @@ json_t *cycles_request(const struct device *device, const struct device_types *w
                      "allow_cpu", msg_bool_or(options, "allow_cpu", false));
 }
 
-/* What it says it uses, for people. */
-static char *told(const json_t *answer)
+char *cycles_told(const json_t *answer)
 {
     const json_t *used = json_object_get(answer, "used");
     char *list = alloc_format("%s (", msg_str_or(answer, "type", "nothing"));
@@ -178,7 +177,7 @@ int cycles_check(const json_t *request, const json_t *answer, char **text)
         (!msg_bool_or(answer, "cycles", true) || matches(request, answer))) {
         return CYCLES_OK;
     }
-    CLEANUP(cleanup_free) char *is = told(answer);
+    CLEANUP(cleanup_free) char *is = cycles_told(answer);
     CLEANUP(cleanup_free) char *places = json_dumps(json_object_get(request, "pci"), JSON_COMPACT);
     CLEANUP(cleanup_free)
     char *types = json_dumps(json_object_get(request, "types"), JSON_COMPACT);

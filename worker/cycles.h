@@ -31,6 +31,9 @@ json_t *cycles_types_json(const struct device *device, const struct device_types
 json_t *cycles_request(const struct device *device, const struct device_types *worker,
                        const json_t *options);
 
+/* What Cycles uses by the `device` of autorender's answer, for people; the caller's. */
+char *cycles_told(const json_t *answer);
+
 /* Does the `device` of its answer name what was asked for? *text is the caller's on CYCLES_OTHER.
  */
 int cycles_check(const json_t *request, const json_t *answer, char **text);

@@ -1,6 +1,5 @@
 #include "worker/holders.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +28,21 @@ static bool name_of(pid_t pid, char name[NAME_BYTES])
         }
     }
     return true;
+}
+
+/* By the driver's word; where it says nothing of any process, nobody knows. */
+static bool is_idle(const struct card_process *list, size_t count, pid_t blender)
+{
+    char name[NAME_BYTES];
+    bool others = false;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].pid == blender && list[i].load_percent > 0) {
+            return false;
+        }
+        /* one that we cannot see may be our own, as the driver calls it outside of a container */
+        others = others || (list[i].load_percent > 0 && name_of(list[i].pid, name));
+    }
+    return others;
 }
 
 /* One that draws and computes is there twice. */
@@ -71,6 +85,7 @@ void holders_find(cards_t *cards, size_t index, pid_t blender, struct holders *o
     if (cards_processes(cards, index, list, PROCESSES_MAX, &count) != 0) {
         return;
     }
+    out->idle = is_idle(list, count, blender);
     count = merge(list, count);
     qsort(list, count, sizeof *list, largest_first);
     int named = 0;

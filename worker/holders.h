@@ -5,6 +5,7 @@
  * holders - who has how much of a card's memory
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,6 +17,7 @@ struct holders {
     int64_t our_bytes;   /* of our Blender; 0: the driver does not tell */
     int64_t other_bytes; /* of all others that we can see, 0 when that is next to nothing */
     int64_t total_bytes; /* the card's, as the caller knows it */
+    bool idle;           /* others make the card work, our Blender does not */
     char text[HOLDERS_TEXT_BYTES]; /* "firefox (4711) holds 1.5 GiB, ...": "" of nobody */
 };
 

@@ -335,6 +335,7 @@ static int run(struct holdings *self, const struct options *options)
         .recycle = options->recycle,
         .stall_ms = (int64_t)options->stall_s * 1000,
         .max_temperature_c = options->max_temperature_c,
+        .regroups = options->regroups,
         .exit_when_idle_ms =
             options->exit_when_idle_s < 0 ? -1 : (int64_t)options->exit_when_idle_s * 1000,
         .owner_fd = options->owner_fd,

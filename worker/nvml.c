@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/alloc.h"
+#include "proto/clock.h"
 #include "worker/sysfs.h"
 
 /* What nvmlReturn_t says, as far as we tell its values apart. */
@@ -27,6 +28,8 @@ enum {
     PROCESSES_MAX = 4096,   /* of one card; more is not believed */
     PROCESS_BYTES_MAX = 32, /* the longest nvmlProcessInfo_t there was */
     UNWRITTEN = 0xA5,
+    LOADS_MAX = 1024, /* samples of one answer */
+    LOADS_US = 3000000,
     PERCENT_MAX = 100,
     TEMPERATURE_MAX = 300,
     POWER_MAX_MW = 10000000,
@@ -45,6 +48,13 @@ struct memory {
 
 struct utilization {
     unsigned gpu, memory;
+};
+
+/* nvmlProcessUtilizationSample_t */
+struct process_load {
+    unsigned pid;
+    unsigned long long at_us;
+    unsigned sm, memory, encoder, decoder;
 };
 
 /* nvmlTemperature_v1_t; the version is its size with a 1 in the highest byte. */
@@ -79,6 +89,8 @@ struct nvml {
     int (*mig_handle)(void *device, unsigned index, void **out);
     int (*computing)(void *device, unsigned *count, void *infos);
     int (*drawing)(void *device, unsigned *count, void *infos);
+    int (*loads)(void *device, struct process_load *out, unsigned *count,
+                 unsigned long long since_us);
 };
 
 /* Newest name first. What a driver lacks, it cannot tell; without the needed ones it is of no use.
@@ -115,6 +127,7 @@ static const struct symbol {
       { "nvmlDeviceGetGraphicsRunningProcesses_v3", "nvmlDeviceGetGraphicsRunningProcesses_v2",
         "nvmlDeviceGetGraphicsRunningProcesses" },
       false },
+    { offsetof(nvml_t, loads), { "nvmlDeviceGetProcessUtilization" }, false },
 };
 
 /* Text from the driver: ends within size, and is plain ASCII. */
@@ -431,11 +444,33 @@ static int list_processes(nvml_t *self, void *handle, bool drawing, struct card_
     return rc;
 }
 
+/* What each of the list has made the card do. Of instances, and where nobody did anything, the
+ * driver says nothing but an error. */
+static void add_loads(nvml_t *self, void *handle, struct card_process *list, size_t count)
+{
+    struct process_load *loads = alloc_zero(LOADS_MAX, sizeof *loads);
+    unsigned found = LOADS_MAX;
+    unsigned long long since_us = (unsigned long long)clock_wall_ms() * 1000 - LOADS_US;
+    if (!self->loads || self->loads(handle, loads, &found, since_us) != RETURN_SUCCESS) {
+        found = 0;
+    }
+    for (unsigned i = 0; i < found && i < LOADS_MAX; i++) {
+        int percent = within(loads[i].sm, PERCENT_MAX);
+        for (size_t k = 0; k < count; k++) {
+            if ((unsigned)list[k].pid == loads[i].pid && percent > list[k].load_percent) {
+                list[k].load_percent = percent;
+            }
+        }
+    }
+    free(loads);
+}
+
 int nvml_processes(nvml_t *self, void *handle, struct card_process *out, size_t max, size_t *count)
 {
     *count = 0;
     int computing = list_processes(self, handle, false, out, max, count);
     int drawing = list_processes(self, handle, true, out, max, count);
+    add_loads(self, handle, out, *count);
     /* instances draw nothing, and some drivers say so by an error */
     return computing == NVML_OK || drawing == NVML_OK ? NVML_OK : computing;
 }

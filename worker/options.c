@@ -19,6 +19,7 @@ enum {
     KEY_LIST,
     KEY_DEVICE_TYPE,
     KEY_BPY,
+    KEY_REGROUPS,
 };
 
 enum { STALL_S = 300, SECONDS_MAX = 31536000 };
@@ -51,6 +52,10 @@ static const struct argp_option table[] = {
     { "max-temperature", KEY_MAX_TEMPERATURE, "C", 0,
       "A card that is hotter rests until it is 10 degrees cooler than that. Default: none", 0 },
     { "owner-fd", KEY_OWNER_FD, "N", 0, "Stop at once at the end of this descriptor", 0 },
+    { "regroups", KEY_REGROUPS, "N", OPTION_HIDDEN,
+      "Its owner ends and starts idle workers so that N cards work in the groups that suit the "
+      "jobs",
+      0 },
     { "list", KEY_LIST, "WHAT", 0,
       "Print `devices' (of LIST), `cards' or `blenders' as JSON, and end", 0 },
     { "verbose", KEY_VERBOSE, NULL, 0, "Log every message", 0 },
@@ -130,6 +135,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_MAX_TEMPERATURE:
         out->max_temperature_c = number(state, arg, 30, 150);
+        break;
+    case KEY_REGROUPS:
+        out->regroups = number(state, arg, 0, 1024);
         break;
     case KEY_STALL:
         out->stall_s = number(state, arg, 1, SECONDS_MAX);

@@ -30,6 +30,7 @@ struct options {
     int owner_fd; /* -1: none */
     int stall_s;
     int max_temperature_c;            /* 0: none */
+    int regroups;                     /* cards that its owner shares out; 0: not */
     struct device_types device_types; /* empty: whatever the device can */
     enum options_list list;
     const char *list_text; /* of --list devices LIST; may be NULL */

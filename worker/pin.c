@@ -148,6 +148,15 @@ void pin_environment(const struct device *device, struct pin_env *out)
     add(out, "OMP_NUM_THREADS=%d", device->threads);
     add(out, "OPENBLAS_NUM_THREADS=%d", device->threads);
     hide(out, device);
+    /*
+     * Intel's card is not pinned here: ONEAPI_DEVICE_SELECTOR and ZE_AFFINITY_MASK take numbers
+     * alone, no address and no UUID, and which number a card has is up to the driver (boards before
+     * chips, or by address with ZE_ENABLE_PCI_ID_DEVICE_ORDER), over all that it takes for its own.
+     * The selector counts what the mask has left, so that both with the same number show nothing.
+     * A number that is wrong would hide the right card; Cycles is told which one to use by its
+     * address instead, and refused any other. What the user set stays as it is: it has decided
+     * which cards we know (visible.c).
+     */
     if (is_of(device, CARD_NVIDIA)) {
         add_nvidia(out, device);
     } else if (is_of(device, CARD_AMD)) {

@@ -27,6 +27,7 @@ struct program_setup {
     int recycle;
     int64_t stall_ms;
     int max_temperature_c;     /* 0: none */
+    int regroups;              /* cards that its owner shares out; 0: not */
     int64_t exit_when_idle_ms; /* -1: never */
     int owner_fd;              /* -1: none */
     int signal_fd;             /* TERM, INT, HUP, USR2 */

@@ -59,12 +59,24 @@ static int64_t memory_of(const struct device *device)
     return least;
 }
 
+static int64_t largest_of(const struct device *device)
+{
+    int64_t most = 0;
+    for (size_t i = 0; i < device->card_count; i++) {
+        most = device->cards[i]->memory_bytes > most ? device->cards[i]->memory_bytes : most;
+    }
+    return most;
+}
+
 void gauges_introduce(struct program *self)
 {
     const struct device *device = self->setup->device;
     if (device->card_count > 0) {
         self->me.memory_bytes = memory_of(device);
         self->me.device_types = cycles_types_json(device, &self->setup->device_types);
+        self->me.cards = (int)device->card_count;
+        self->me.regroups = self->setup->regroups;
+        self->me.largest_bytes = largest_of(device);
         self->me.draws_shared = pin_draws_shared(device);
         self->me.device_name = self->device_name =
             telemetry_device_name(self->setup->cards, device);

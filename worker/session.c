@@ -79,6 +79,13 @@ static json_t *ready_body(session_t *self)
     if (self->me.draws_shared) {
         json_object_set_new(body, "draws_shared", json_true());
     }
+    if (self->me.cards > 0) {
+        json_object_set_new(body, "cards", json_integer(self->me.cards));
+    }
+    if (self->me.regroups > 0) {
+        json_object_set_new(body, "regroups", json_integer(self->me.regroups));
+        json_object_set_new(body, "largest_bytes", json_integer(self->me.largest_bytes));
+    }
     if (self->me.device_name) {
         json_object_set_new(body, "device_name", json_string(self->me.device_name));
     }

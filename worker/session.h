@@ -39,6 +39,9 @@ struct session_self {
     json_t *device_types;    /* array of words, borrowed likewise; NULL: it has no card */
     const char *device_name; /* for people; NULL: it has no card */
     bool draws_shared;       /* nobody can choose the card that Eevee draws on */
+    int cards;               /* how many it has */
+    int64_t largest_bytes;   /* of its largest card; 0: not known */
+    int regroups;            /* of so many its owner may group idle ones otherwise; 0: never */
 };
 
 /* The worker as it is now; filled by the owner for each message. */

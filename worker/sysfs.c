@@ -112,6 +112,14 @@ int64_t sysfs_int(const struct sysfs_pci *pci, const char *name)
     return read_int(path);
 }
 
+int sysfs_byte(const struct sysfs_pci *pci, const char *name, off_t offset)
+{
+    CLEANUP(cleanup_free) char *path = path_of(pci, name);
+    CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char byte = 0;
+    return fd >= 0 && pread(fd, &byte, 1, offset) == 1 ? byte : -1;
+}
+
 int64_t sysfs_sensor(const struct sysfs_pci *pci, const char *name)
 {
     CLEANUP(cleanup_free) char *folder = path_of(pci, "hwmon");

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sysfs_pci {
     unsigned domain, bus, device, function;
@@ -27,6 +28,9 @@ int sysfs_pci_compare(const struct sysfs_pci *left, const struct sysfs_pci *righ
 
 /* A file of the device that holds a number, decimal or 0x...; -1 when there is none. */
 int64_t sysfs_int(const struct sysfs_pci *pci, const char *name);
+
+/* One byte of a binary file of the device; -1 when it is not that long. */
+int sysfs_byte(const struct sysfs_pci *pci, const char *name, off_t offset);
 
 /* The first line of a file, the caller's; NULL when there is none or it is empty. */
 char *sysfs_text(const struct sysfs_pci *pci, const char *name);

@@ -26,7 +26,7 @@ struct measure {
     int64_t used_bytes;       /* what all have of that card */
     int64_t rss_bytes;
     int64_t host_bytes;
-    bool works;             /* a card of ours is busy, and nobody else is known to be on it alone */
+    bool works;             /* a card of ours is busy, and not for others alone as far as we know */
     struct holders holders; /* others, on the card where they have the most */
 };
 
@@ -112,8 +112,8 @@ static bool measure_cards(const struct own_cards *cards, pid_t blender, struct m
         any = true;
         add_sample(&out->cards, &one, (int)cards->count);
         holders_find(cards->list, cards->index[i], blender, &holders);
-        out->works = out->works ||
-                     (one.load_percent > 0 && (holders.our_bytes > 0 || holders.other_bytes == 0));
+        bool ours = !holders.idle && (holders.our_bytes > 0 || holders.other_bytes == 0);
+        out->works = out->works || (one.load_percent > 0 && ours);
         keep_most(&out->gpu_bytes, holders.our_bytes);
         keep_most(&out->used_bytes, one.memory_used_bytes);
         if (holders.other_bytes > out->holders.other_bytes) {

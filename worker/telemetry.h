@@ -55,8 +55,9 @@ void telemetry_heard(telemetry_t *self);
 void telemetry_watch(telemetry_t *self, pid_t blender);
 
 /*
- * When (monotonic) a card was last busy while the Blender that is watched was on it; 0: never.
- * Where the driver names no process of a card, its load counts as ours.
+ * When (monotonic) a card last worked for the Blender that is watched; 0: never. A card's load
+ * counts as ours while we are on it, unless the driver says that it is all of others; where it
+ * names no process of a card, too.
  */
 int64_t telemetry_worked_ms(telemetry_t *self);
 

@@ -16,6 +16,10 @@ enum {
     PPID_FIELD = 4,
 };
 
+/* Of AMD's and Intel's cards a process of HIP or Level Zero may open all that there are: each then
+ * has a little memory for it, and the one that renders more. */
+#define LITTLE_BYTES ((int64_t)32 << 20)
+
 /* The number that the kernel gives to its first PID namespace (PROC_PID_INIT_INO). */
 #define FIRST_NAMESPACE 0xEFFFFFFCU
 
@@ -23,7 +27,7 @@ struct whereabouts {
     char *id;
     char *own[DEVICE_NAME_GROUP_MAX]; /* ids of cards */
     size_t own_count;
-    bool same_pids;       /* the driver's numbers of processes are ours */
+    bool lists_all;       /* whom the driver does not name is not there */
     pthread_mutex_t lock; /* over what follows */
     bool on_card, told;
     int looks, seen;
@@ -39,8 +43,10 @@ whereabouts_t *whereabouts_new(const struct device *device)
     for (size_t i = 0; i < device->card_count; i++) {
         self->own[i] = alloc_text(device->cards[i]->id);
     }
-    /* Elsewhere its own process may not be in the driver's list at all. */
-    self->same_pids = stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == FIRST_NAMESPACE;
+    /* In a container our process may not be in NVML's list at all, and HIP has ways to a card's
+     * memory that the kernel's DRM files do not show. */
+    self->lists_all = device->card_count > 0 && device->cards[0]->vendor == CARD_NVIDIA &&
+                      stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == FIRST_NAMESPACE;
     (void)pthread_mutex_init(&self->lock, NULL); /* cannot fail without attributes */
     return self;
 }
@@ -102,9 +108,10 @@ static int is_on(cards_t *cards, size_t index, pid_t blender, bool *out)
     struct card_process list[PROCESSES_MAX];
     size_t count = 0;
     int rc = cards_processes(cards, index, list, PROCESSES_MAX, &count);
+    int64_t least = cards_at(cards, index)->vendor == CARD_NVIDIA ? 0 : LITTLE_BYTES;
     *out = false;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        *out = *out || is_below(list[i].pid, blender);
+        *out = *out || (list[i].bytes >= least && is_below(list[i].pid, blender));
     }
     return rc;
 }
@@ -146,7 +153,7 @@ json_t *whereabouts_end(whereabouts_t *self)
     json_t *warning = NULL;
     (void)pthread_mutex_lock(&self->lock);
     bool unseen =
-        self->on_card && self->same_pids && self->seen == 0 && self->looks >= WHEREABOUTS_LOOKS;
+        self->on_card && self->lists_all && self->seen == 0 && self->looks >= WHEREABOUTS_LOOKS;
     char text[320];
     if (self->other[0]) {
         (void)snprintf(text, sizeof text, "the driver saw Blender on %s, which is not of %.100s",

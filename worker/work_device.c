@@ -31,6 +31,10 @@ bool device_agrees(work_t *self, struct task *task, const json_t *answer, int64_
         json_decref(self->device_warnings);
         self->device_warnings = json_incref(json_object_get(device, "warnings"));
         self->on_card = strcmp(msg_str_or(device, "type", "NONE"), "NONE") != 0;
+        if (msg_bool_or(device, "cycles", false)) {
+            CLEANUP(cleanup_free) char *told = cycles_told(device);
+            log_info("cycles uses %s", told);
+        }
         return true;
     }
     struct blender_end why = { .code = "device-mismatch",

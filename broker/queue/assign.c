@@ -124,7 +124,8 @@ static bool may_take(queue_t *self, struct job *job, struct worker *worker)
 {
     return !block_on(job, worker->name) && free_for(job, worker) &&
            fit_class_job(self, job, worker->class) && rows_waiting_for(job, worker->class) &&
-           ways_alone(self, job, worker) && host_fits(job, worker);
+           !ways_drawer(self, job, worker) && host_fits(job, worker) &&
+           groups_allow(self, job, worker);
 }
 
 bool assign_back(queue_t *self, const struct worker *worker)
@@ -136,7 +137,8 @@ bool assign_back(queue_t *self, const struct worker *worker)
     if (job->row.state != JOB_ACTIVE || job->blocked_by || worker->moving ||
         self->drying == worker || rest_on(worker) || block_on(job, worker->name) ||
         (job->ordered && job->workers.next != &worker->on_job) ||
-        (worker->class && !fit_class_job(self, job, worker->class))) {
+        (worker->class && !fit_class_job(self, job, worker->class) &&
+         !memory_holds_large(worker))) {
         return true;
     }
     /* what is ahead may stay: nobody else is waiting for it */
@@ -156,7 +158,8 @@ static bool grant_frame(queue_t *self, struct worker *worker, struct job *job)
 {
     size_t unproven = assign_unproven(worker);
     if (worker->claim_count >= CLAIMS_MAX || unproven >= UNPROVEN_MAX ||
-        (unproven > 0 && !may_go_ahead(self, job)) || !free_for(job, worker)) {
+        (unproven > 0 && (!may_go_ahead(self, job) || groups_coming(self, worker))) ||
+        !free_for(job, worker)) {
         return false;
     }
     struct frame *frame = rows_next(self, job, worker);
@@ -267,6 +270,7 @@ void assign_fill(queue_t *self, struct queue_now now, struct worker *worker)
     }
     if (!self->paused && worker->class->kinds[CLAIM_RENDER] && wanted > 0 &&
         self->drying != worker && !rest_on(worker)) {
+        groups_review(self, now);
         int granted = fill_render(self, now, worker, wanted);
         wanted -= granted;
         any = any || granted > 0;

@@ -205,12 +205,19 @@ void fit_bind(queue_t *self, struct job *job, const struct class *class)
     job_changed(self, job);
 }
 
+/* At work or asking for some, and able to take of what waits. */
+static bool is_willing(struct job *job, const struct worker *worker)
+{
+    return (worker->want > 0 || worker->claim_count > 0) &&
+           (job->counts.by_state[FRAME_WAITING] == 0 || rows_waiting_for(job, worker->class));
+}
+
 static bool is_one(queue_t *self, struct job *job, const struct worker *worker, enum fit_whom whom)
 {
     return worker->class && worker->drain == DRAIN_NONE &&
            (whom == FIT_LATER || !rest_on(worker)) && fit_class_job(self, job, worker->class) &&
            (whom == FIT_THERE || !block_on(job, worker->name)) &&
-           (whom != FIT_WILLING || worker->want > 0 || worker->claim_count > 0);
+           (whom != FIT_WILLING || is_willing(job, worker));
 }
 
 bool fit_other(queue_t *self, struct job *job, const char *name, enum fit_whom whom)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/queue/keyed.h"
+#include "broker/queue/same.h"
 #include "broker/queue/state.h"
 #include "broker/queue/ways.h"
 #include "proto/alloc.h"
@@ -134,7 +136,6 @@ int job_from_spec(struct job *job, const char **text)
         *text = "file is not an absolute path";
         return -EINVAL;
     }
-    job->same_key = same_key(job->row.spec);
     if (check_options(job, text) != 0) {
         return -EINVAL;
     }
@@ -384,6 +385,10 @@ void job_move(queue_t *self, struct queue_now now, struct job *job, enum job_sta
     enum job_state from = job->row.state;
     assert(job_may_move(from, to));
     job->row.state = to;
+    list_remove(&self->held, job);
+    if (to == JOB_HELD) {
+        list_add(&self->held, job);
+    }
     if (job_state_ended(to)) {
         job->row.finished_at = now.wall_ms;
         (void)block_forget(self, job);
@@ -539,6 +544,8 @@ void job_delete(queue_t *self, struct job *job)
     member(&self->ready, job, &job->ready, false);
     list_remove(&self->all, job);
     map_remove(&self->jobs, job->row.job);
+    keyed_remove(self, job);
+    same_remove(self, job);
     change_job_delete(self, job->row.job);
     job_free(&job);
 }

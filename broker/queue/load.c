@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "broker/queue/keyed.h"
+#include "broker/queue/same.h"
 #include "broker/queue/state.h"
 
 int queue_load_meta(queue_t *self, const char *key, int64_t value)
@@ -79,6 +81,8 @@ int queue_load_job(queue_t *self, const struct job_row *row, const char **text)
         return -EINVAL;
     }
     map_put(&self->jobs, row->job, job);
+    keyed_add(self, job);
+    same_add(self, job);
     list_add(&self->all, job);
     if (row->job >= self->next_job) {
         self->next_job = row->job + 1;

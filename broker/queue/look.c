@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "broker/queue/idle.h"
 #include "broker/queue/state.h"
 #include "broker/queue/ways.h"
 #include "proto/alloc.h"
@@ -63,6 +64,15 @@ static json_t *why_nobody(queue_t *self, struct queue_now now, struct job *job)
     json_t *lacking = job->counts.by_state[FRAME_CLAIMED] > 0 ? NULL : why_lacking(self, job);
     if (lacking) {
         return lacking;
+    }
+    const struct worker *drawer =
+        job->draws && job->counts.by_state[FRAME_CLAIMED] == 0 ? idle_drawer(self, job) : NULL;
+    if (drawer) {
+        return make_why(job, "draws-shared",
+                        alloc_format("one worker of a host draws at a time, as its card cannot be "
+                                     "chosen: %s draws job %lld",
+                                     drawer->name, (long long)drawer->job->row.job),
+                        "it is given when that has ended");
     }
     if (job->counts.by_state[FRAME_CLAIMED] > 0 ||
         (self->rest_count + self->recall_count + self->own_rest_count == 0 && !block) ||
@@ -296,16 +306,20 @@ static enum worker_state state_of(const queue_t *self, const struct worker *work
                : worker->state;
 }
 
-/* Why it rests; new, or NULL. */
-static json_t *error_of(const struct worker *worker)
+/* Why it rests, or has nothing to do; new, or NULL. */
+static json_t *error_of(queue_t *self, const struct worker *worker)
 {
+    if (!recall_on(worker) && !worker->own_rest && !worker->standing->error) {
+        json_t *lacks = host_why(worker);
+        return lacks ? lacks : idle_why(self, worker);
+    }
     json_t *error = recall_on(worker)  ? worker->standing->recall_error
                     : worker->own_rest ? worker->own_rest
                                        : worker->standing->error;
-    return error ? json_incref(error) : host_why(worker);
+    return json_incref(error);
 }
 
-static void visit_live(const queue_t *self, struct queue_now now, const struct worker *worker,
+static void visit_live(queue_t *self, struct queue_now now, const struct worker *worker,
                        void (*visit)(void *arg, const struct worker_view *worker), void *arg)
 {
     int32_t frames[HELD_SHOWN];
@@ -316,7 +330,7 @@ static void visit_live(const queue_t *self, struct queue_now now, const struct w
             frames[count++] = claim->frame->number;
         }
     }
-    CLEANUP(cleanup_json) json_t *error = error_of(worker);
+    CLEANUP(cleanup_json) json_t *error = error_of(self, worker);
     struct worker_view view = {
         .worker = worker->name,
         .device = worker->device,
@@ -365,6 +379,20 @@ void queue_workers(queue_t *self, struct queue_now now,
     }
 }
 
+/* Those that it is not given to for what they are, not for what they did. */
+static void visit_unfit(queue_t *self, struct job *job,
+                        void (*visit)(void *arg, const struct blocked_view *blocked), void *arg)
+{
+    for (struct link *at = self->heard.next; at != &self->heard; at = at->next) {
+        const struct worker *worker = LINK_ITEM(at, struct worker, heard);
+        struct blocked_view view = { .worker = worker->name };
+        view.code = block_on(job, worker->name) ? NULL : idle_code(self, job, worker);
+        if (view.code) {
+            visit(arg, &view);
+        }
+    }
+}
+
 int queue_blocked(queue_t *self, struct queue_now now, int64_t number,
                   void (*visit)(void *arg, const struct blocked_view *blocked), void *arg)
 {
@@ -372,6 +400,7 @@ int queue_blocked(queue_t *self, struct queue_now now, int64_t number,
     if (!job) {
         return QUEUE_NO_JOB;
     }
+    visit_unfit(self, job, visit, arg);
     if (!job->blocks || job->blocks->on == 0) {
         return QUEUE_OK;
     }

@@ -100,6 +100,11 @@ static size_t hash_text(const char *text)
     return mix(hash);
 }
 
+int64_t words_hash(const char *text)
+{
+    return (int64_t)hash_text(text);
+}
+
 static size_t word_slot(const struct words *self, const char *text)
 {
     size_t at = hash_text(text) & (self->size - 1);

@@ -51,4 +51,7 @@ static inline int64_t words_key(const char *kept)
 
 void words_clear(struct words *self);
 
+/* The same for equal texts, kept or not, and rarely for others. */
+int64_t words_hash(const char *text);
+
 #endif

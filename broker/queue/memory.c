@@ -57,6 +57,21 @@ bool memory_frame_fits(const struct job *job, const struct frame *frame, const s
     return !memory_large_only(job, class) || (had > 0 && had >= job->need.largest_bytes);
 }
 
+bool memory_holds_large(const struct worker *worker)
+{
+    if (worker->class->device_kind != DEVICE_CPU) {
+        return false;
+    }
+    for (struct link *at = worker->claims.next; at != &worker->claims; at = at->next) {
+        const struct claim *claim = LINK_ITEM(at, struct claim, of_worker);
+        if (claim->frame && claim->frame->more && claim->frame->more->short_bytes > 0 &&
+            memory_frame_fits(claim->job, claim->frame, worker->class)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool memory_any_large(const struct job *job, const struct class *class)
 {
     if (link_empty(&job->need.large)) {
@@ -98,10 +113,22 @@ static void note_too_small(queue_t *self, struct job *job, int64_t had)
     }
 }
 
+/* Is there a CPU worker that may render it when no card can? */
+static bool cpu_may(const queue_t *self, const struct job *job)
+{
+    for (size_t i = 0; i < self->class_count && (job->allow_cpu || job->mix); i++) {
+        const struct class *class = self->classes[i];
+        if (class->live > 0 && class->kinds[CLAIM_RENDER] && class->device_kind == DEVICE_CPU &&
+            fit_version_fits(job, class)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who is there for a frame that needs more than this? */
 static enum memory_step next_step(queue_t *self, struct job *job, int64_t had)
 {
-    enum memory_step step = MEMORY_NONE;
     for (size_t i = 0; i < self->class_count; i++) {
         const struct class *class = self->classes[i];
         if (class->live == 0 || !class->kinds[CLAIM_RENDER]) {
@@ -112,12 +139,8 @@ static enum memory_step next_step(queue_t *self, struct job *job, int64_t had)
             fit_class_job(self, job, class)) {
             return MEMORY_LARGER;
         }
-        if (class->device_kind == DEVICE_CPU && (job->allow_cpu || job->mix) &&
-            fit_version_fits(job, class)) {
-            step = MEMORY_CPU;
-        }
     }
-    return step;
+    return groups_have(self, had) ? MEMORY_LARGER : cpu_may(self, job) ? MEMORY_CPU : MEMORY_NONE;
 }
 
 enum memory_step memory_ran_out(queue_t *self, struct job *job, struct frame *frame,
@@ -131,15 +154,22 @@ enum memory_step memory_ran_out(queue_t *self, struct job *job, struct frame *fr
         more->fresh = true;
         return MEMORY_FRESH;
     }
-    int64_t had = worker->class ? worker->class->memory_bytes : 0;
+    int64_t size = worker->class ? worker->class->memory_bytes : 0;
+    int64_t had = size;
     if (report->gpu_had_bytes > 0 && report->gpu_had_bytes < had) {
         had = report->gpu_had_bytes;
     }
-    if (strcmp(report->code, "out-of-gpu-memory") != 0 || had <= more->short_bytes) {
+    if (strcmp(report->code, "out-of-gpu-memory") != 0) {
+        return MEMORY_OTHER;
+    }
+    if (had > more->short_bytes) {
+        note_too_small(self, job, had);
+    } else if (size > more->short_bytes && cpu_may(self, job)) {
+        had = size; /* somebody else goes on holding the rest: the card is of no use to it */
+    } else {
         return MEMORY_OTHER;
     }
     more->short_bytes = had;
-    note_too_small(self, job, had);
     return next_step(self, job, had);
 }
 
@@ -175,6 +205,15 @@ void memory_done(queue_t *self, struct job *job, const struct worker *worker,
     if (more) {
         changed(self, job);
     }
+}
+
+int64_t memory_needed(const struct job *job)
+{
+    const struct job_memory *memory = &job->row.memory;
+    const struct frame_more *more = largest_of(job);
+    int64_t needed = memory->gpu_peak > 0 ? memory->gpu_peak - 1 : 0; /* that much is enough */
+    needed = memory->too_small > needed ? memory->too_small : needed;
+    return more && more->short_bytes > needed ? more->short_bytes : needed;
 }
 
 bool memory_forget(queue_t *self, struct job *job)

@@ -59,6 +59,9 @@ bool memory_frame_fits(const struct job *job, const struct frame *frame, const s
 /* Among the frames that ran out: has this class memory enough for one? */
 bool memory_any_large(const struct job *job, const struct class *class);
 
+/* Does this CPU worker hold such a frame? What made the job fit it waits no longer then. */
+bool memory_holds_large(const struct worker *worker);
+
 /* A frame that ran out comes back: into its place among the others. */
 void memory_requeue(struct job *job, struct frame *frame);
 
@@ -79,6 +82,9 @@ char *memory_text(queue_t *self, const struct job *job, int64_t short_bytes);
 
 /* Do frames wait that no worker here has the memory for? */
 bool memory_wanting(queue_t *self, struct job *job);
+
+/* More than a card may have without being enough for all that waits, as far as is known. */
+int64_t memory_needed(const struct job *job);
 
 /* "24 GiB", "7.5 GiB", "512 MiB"; new text. */
 char *memory_size(int64_t bytes);

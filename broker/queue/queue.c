@@ -21,12 +21,14 @@ queue_t *queue_new(const struct queue_config *config)
     self->next_order = 1;
     self->next_session = config->first_session > 0 ? config->first_session : 1;
     self->all.by_age = true;
+    self->held.by_age = true;
     self->recent = alloc_zero(RECENT_CLAIMS, sizeof *self->recent);
     link_init(&self->heard);
     link_init(&self->parked);
     link_init(&self->touched);
     link_init(&self->say);
     link_init(&self->lost);
+    link_init(&self->groups.workers);
     pauses_init(&self->rests, REST_FIRST_MS, REST_MAX_MS);
     pauses_init(&self->block_pauses, BLOCK_FIRST_MS, BLOCK_MAX_MS);
     return self;
@@ -62,6 +64,7 @@ static void free_leaving(struct link *head)
 static void free_lists(queue_t *self)
 {
     free((void *)self->all.items);
+    free((void *)self->held.items);
     free((void *)self->ready.items);
     free((void *)self->inspect.items);
     free((void *)self->sweep.items);
@@ -69,6 +72,8 @@ static void free_lists(queue_t *self)
     free(self->sweep_live);
     free((void *)self->taken);
     map_clear(&self->jobs);
+    map_clear(&self->keyed);
+    map_clear(&self->same);
     map_clear(&self->claims);
     map_clear(&self->sessions);
     map_clear(&self->ids);
@@ -137,6 +142,7 @@ void queue_turn(queue_t *self, struct queue_now now)
     forget_old(self, now);
     block_turn(self, now);
     rest_turn(self, now);
+    groups_turn(self, now);
     assign_turn(self, now);
     talk_turn(self, now);
 }
@@ -168,6 +174,8 @@ int64_t queue_deadline(const queue_t *self, struct queue_now now)
     int64_t block = pauses_deadline(&self->block_pauses);
     deadline = rest < deadline ? rest : deadline;
     deadline = block < deadline ? block : deadline;
+    int64_t group = groups_deadline(self);
+    deadline = group < deadline ? group : deadline;
     return deadline > now.ms ? deadline : now.ms;
 }
 

@@ -145,12 +145,13 @@ struct queue_submitted {
     int64_t job;
     bool went_on;  /* `go_on` found the same job */
     bool answered; /* the same job was held and its question is answered */
+    bool repeated; /* its key has this job already, with the same content */
 };
 
 /*
  * Queue a spec (PROTOCOL.md, Job spec; go_on and again included). spec is referenced, options are
- * checked. kept_made: see queue_needs_kept. QUEUE_REFUSED: `already-queued` (error->job), or a
- * spec that cannot be.
+ * checked. kept_made: see queue_needs_kept. A spec with a `key` has in `key_content` what the key
+ * stands for. QUEUE_REFUSED: `already-queued` or `key-used` (error->job), or a spec that cannot be.
  */
 int queue_submit(queue_t *self, struct queue_now now, json_t *spec, struct queue_submitted *out,
                  struct queue_error *error);
@@ -233,6 +234,13 @@ int queue_drain(queue_t *self, struct queue_now now, const char *name);
  */
 int queue_rest(queue_t *self, struct queue_now now, const char *name, enum drain_order rest);
 
+/* The cards of idle workers are to be put into groups of so many (1: each alone) by who started
+ * them; 0: they may stay as they are. */
+int64_t queue_group_size(const queue_t *self);
+
+/* They cannot do it: the jobs are given to the workers that are there. */
+void queue_group_refused(queue_t *self, struct queue_now now);
+
 /* All workers and inspectors are told to leave; stays so for those that come later. */
 void queue_drain_all(queue_t *self, struct queue_now now, enum drain_order drain);
 
@@ -272,7 +280,7 @@ int queue_frame(queue_t *self, int64_t number, int32_t frame, struct frame_row *
 void queue_workers(queue_t *self, struct queue_now now,
                    void (*visit)(void *arg, const struct worker_view *worker), void *arg);
 
-/* Calls visit for each worker that is blocked for the job. 0 or QUEUE_NO_JOB. */
+/* Calls visit for each worker that leaves the job to others. 0 or QUEUE_NO_JOB. */
 int queue_blocked(queue_t *self, struct queue_now now, int64_t number,
                   void (*visit)(void *arg, const struct blocked_view *blocked), void *arg);
 

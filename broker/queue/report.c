@@ -231,10 +231,13 @@ static void judge_memory(queue_t *self, struct queue_now now, struct worker *wor
 {
     if (step == MEMORY_LARGER || step == MEMORY_CPU) {
         failure_too_large(self, now, worker, job, said);
-    } else if (step == MEMORY_NONE && memory_excludes(job, worker->class) &&
-               job->row.state == JOB_ACTIVE) {
-        job_set_error(job, said->code, said->text, said->hint);
-        job_stop(self, now, job);
+    } else if (step == MEMORY_NONE && memory_excludes(job, worker->class)) {
+        if (job->row.state == JOB_ACTIVE) {
+            job_set_error(job, said->code, said->text, said->hint);
+            job_stop(self, now, job);
+        } else {
+            (void)memory_forget(self, job); /* paused: one that goes on has to find out, and end */
+        }
     }
 }
 

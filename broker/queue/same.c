@@ -1,8 +1,9 @@
-/* When two jobs are the same (PROTOCOL.md, Job spec), and whether their frames meet. */
+#include "broker/queue/same.h"
 
 #include <string.h>
 
 #include "broker/queue/state.h"
+#include "proto/cleanup.h"
 
 /*
  * The options that say what is rendered and where to; frames are compared apart. All others say
@@ -61,21 +62,7 @@ static bool same_text(const json_t *a, const json_t *b, const char *key)
     return x && y && strcmp(x, y) == 0;
 }
 
-/* FNV-1a */
-uint64_t same_key(const json_t *spec)
-{
-    static const char *const keys[] = { "file", "hash" };
-    uint64_t key = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const char *at = json_string_value(json_object_get(spec, keys[i]));
-        for (; at && *at; at++) {
-            key = (key ^ (unsigned char)*at) * 0x100000001b3u;
-        }
-    }
-    return key;
-}
-
-bool same_job(const struct job *job, const json_t *spec)
+static bool same_job(const struct job *job, const json_t *spec)
 {
     const json_t *given = json_object_get(job->row.spec, "given"); /* before answers were merged */
     const json_t *mine = given ? given : json_object_get(job->row.spec, "options");
@@ -91,14 +78,13 @@ static bool equal_or_absent(const json_t *a, const json_t *b)
     return (no_a && no_b) || (!no_a && !no_b && json_equal(a, b));
 }
 
-bool same_frames(const struct job *job, const json_t *spec)
+static bool same_frames(const struct job *job, const json_t *spec)
 {
     const json_t *options = json_object_get(spec, "options");
     return equal_or_absent(job_option(job, "frames"), json_object_get(options, "frames")) &&
            equal_or_absent(job_option(job, "frame_words"), json_object_get(options, "frame_words"));
 }
 
-/* What is not numbers on both sides meets everything. */
 bool same_some_frames(const struct job *job, const json_t *spec)
 {
     struct ranges mine = { 0 };
@@ -121,15 +107,82 @@ bool same_some_frames(const struct job *job, const json_t *spec)
     return overlap;
 }
 
-int64_t queue_same(const queue_t *self, const json_t *spec, bool any_frames)
+/* One text for all that two jobs must have in common, whatever state they are in. */
+static int64_t fingerprint(const json_t *spec)
 {
-    uint64_t key = same_key(spec);
-    for (size_t i = self->all.count; i-- > 0;) {
-        const struct job *job = self->all.items[i];
-        if (job->same_key == key && !job->row.removing && same_job(job, spec) &&
-            (any_frames || same_frames(job, spec))) {
-            return job->row.job;
+    const json_t *given = json_object_get(spec, "given"); /* before answers were merged */
+    const json_t *options = given ? given : json_object_get(spec, "options");
+    CLEANUP(cleanup_json) json_t *common = json_array();
+    json_array_append(common, json_object_get(spec, "file"));
+    json_array_append(common, json_object_get(spec, "hash"));
+    for (size_t i = 0; i < sizeof compared / sizeof *compared; i++) {
+        bool stamped = strcmp(compared[i], "output") == 0 && option(options, "render_folder");
+        json_t *value = stamped ? NULL : option(options, compared[i]);
+        json_array_append_new(common, value ? json_incref(value) : json_null());
+    }
+    CLEANUP(cleanup_free) char *text = json_dumps(common, JSON_COMPACT);
+    return words_hash(text ? text : "");
+}
+
+void same_add(queue_t *self, struct job *job)
+{
+    job->fingerprint = fingerprint(job->row.spec);
+    job->same_next = map_get(&self->same, job->fingerprint);
+    map_put(&self->same, job->fingerprint, job);
+    if (job->row.state == JOB_HELD) {
+        list_add(&self->held, job);
+    }
+}
+
+void same_remove(queue_t *self, struct job *job)
+{
+    struct job *first = map_get(&self->same, job->fingerprint);
+    struct job **at = &first;
+    while (*at && *at != job) {
+        at = &(*at)->same_next;
+    }
+    if (*at) {
+        *at = job->same_next;
+        (void)map_remove(&self->same, job->fingerprint);
+        if (first) {
+            map_put(&self->same, job->fingerprint, first);
         }
     }
-    return 0;
+    list_remove(&self->held, job);
+}
+
+struct job *same_newest(const queue_t *self, const json_t *spec, same_kind *is_meant)
+{
+    struct job *newest = NULL;
+    struct job *job = map_get(&self->same, fingerprint(spec));
+    for (; job; job = job->same_next) {
+        if ((!newest || job->row.job > newest->row.job) && !job->row.removing &&
+            same_job(job, spec) && is_meant(job, spec)) {
+            newest = job;
+        }
+    }
+    /* Of a held job less must be the same: the options that answer it may differ. */
+    for (size_t i = self->held.count; i-- > 0;) {
+        job = self->held.items[i];
+        if (newest && job->row.job < newest->row.job) {
+            break;
+        }
+        if (!job->row.removing && same_job(job, spec) && is_meant(job, spec)) {
+            return job;
+        }
+    }
+    return newest;
+}
+
+static bool any_frames_will_do(const struct job *job, const json_t *spec)
+{
+    (void)job;
+    (void)spec;
+    return true;
+}
+
+int64_t queue_same(const queue_t *self, const json_t *spec, bool any_frames)
+{
+    const struct job *job = same_newest(self, spec, any_frames ? any_frames_will_do : same_frames);
+    return job ? job->row.job : 0;
 }

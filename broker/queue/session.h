@@ -116,6 +116,9 @@ struct queue_ready {
     const char *device_name; /* for people, or NULL */
     int64_t memory_bytes;    /* of its smallest card; 0 = not known */
     bool draws_shared;       /* Eevee draws on a card that nobody can choose */
+    int64_t cards;           /* of its device; 0 = none */
+    int64_t largest_bytes;   /* of the largest card of a group; 0 = not known, or the same */
+    int64_t regroups;        /* of so many cards idle ones may be grouped otherwise; 0 = never */
     unsigned ways;           /* device_types_bit of what its cards can; 0 = not known */
     bool kinds[CLAIM_KINDS]; /* by enum claim_kind */
     struct queue_blender blenders[QUEUE_BLENDERS];
@@ -222,15 +225,15 @@ struct worker_view {
     const char *phase; /* progress text or NULL */
     int64_t phase_done;
     int64_t phase_total;
-    json_t *error;       /* {code, text, hint}: why it rests, or NULL */
+    json_t *error;       /* {code, text, hint}: why it rests, or has no work, or NULL */
     int64_t rests_until; /* wall ms; 0 = it does not, or nobody knows */
     json_t *telemetry;   /* as it said last, or NULL */
 };
 
-/* A worker that leaves a job to others, for it failed it too often. */
+/* A worker that leaves a job to others: it failed it too often, or cannot have it (idle.h). */
 struct blocked_view {
     const char *worker;
-    const char *code; /* of its last failure */
+    const char *code; /* of its last failure, or why it cannot */
     int64_t until;    /* wall ms; 0 = as long as there are others */
 };
 

@@ -9,6 +9,7 @@
  * them are borrowed and stay valid as long as both ends live: frames and jobs do not move.
  */
 
+#include "broker/queue/groups.h"
 #include "broker/queue/host.h"
 #include "broker/queue/link.h"
 #include "broker/queue/map.h"
@@ -157,7 +158,9 @@ struct job {
     unsigned ways;                   /* device_types_bit of those that are wanted; 0 = any */
     int64_t taken_timeout_ms;        /* 0 = by the median */
     const char *name, *file, *scene; /* borrowed from row's JSON */
-    uint64_t same_key;               /* see same_key() */
+    struct job *key_next;            /* of the same words_hash of their spec's key */
+    struct job *same_next;           /* of the same fingerprint */
+    int64_t fingerprint;             /* of what is rendered, see same.c */
     char *output;                    /* for people */
     struct output_name *outputs;
     size_t output_count;
@@ -263,6 +266,7 @@ struct worker {
     json_t *telemetry; /* of its last SYNC, or NULL */
     json_t *own_rest;  /* why it rests by its own decision, or NULL */
     struct host_share share;
+    struct grouping grouping;
 };
 
 struct lost_worker {
@@ -295,7 +299,10 @@ struct queue {
     bool paused;
     enum drain_order drain;
     struct map jobs;
+    struct map keyed;          /* words_hash of a spec's key -> the first of its jobs */
+    struct map same;           /* fingerprint -> the first of its jobs */
     struct job_list all;       /* every job, by age */
+    struct job_list held;      /* by age */
     struct job_list ready;     /* active, not blocked, with waiting frames */
     struct job_list inspect;   /* queued */
     struct job_list sweep;     /* output to be looked over, no claim live */
@@ -312,6 +319,7 @@ struct queue {
     struct map hosts;     /* address of the kept name of a machine -> struct host */
     struct pauses rests;
     struct pauses block_pauses;
+    struct groups groups;
     size_t rest_count, recall_count; /* names */
     size_t own_rest_count;           /* workers */
     struct link heard;
@@ -445,16 +453,11 @@ void job_swept(queue_t *self, struct queue_now now, struct job *job, const char 
 bool job_remove_if_idle(queue_t *self, struct job *job);
 void job_set_priority(queue_t *self, struct queue_now now, struct job *job, int32_t priority);
 
-/* ---- submit.c, steer.c, same.c ---- */
+/* ---- submit.c, steer.c ---- */
 void job_retry(queue_t *self, struct queue_now now, struct job *job); /* one that has ended */
 void job_reread(queue_t *self, struct job *job); /* after its spec has changed */
 void job_forget(queue_t *self, struct queue_now now, struct job *job);
 int queue_say_no(struct queue_error *error, const char *code, const char *text, const char *hint);
-/* Of file and hash. Jobs whose keys differ are not the same: a submit looks at no more of them. */
-uint64_t same_key(const json_t *spec);
-bool same_job(const struct job *job, const json_t *spec);
-bool same_frames(const struct job *job, const json_t *spec);
-bool same_some_frames(const struct job *job, const json_t *spec);
 
 /* ---- questions.c ---- */
 json_t *questions_open(queue_t *self, struct job *job); /* borrowed; [] = none */
@@ -488,7 +491,7 @@ enum fit_whom {
     FIT_THERE,     /* live, neither resting nor leaving */
     FIT_UNBLOCKED, /* and not blocked for the job */
     FIT_LATER,     /* live and not blocked, but it may be resting */
-    FIT_WILLING    /* and at work, or asking for some */
+    FIT_WILLING    /* and at work or asking for some, and what waits is for them, too */
 };
 /* Does a worker of another name than this one (NULL: any) fit the job? Looks at one worker after
  * the other: for failures and pauses, not for claims. */

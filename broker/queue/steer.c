@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "broker/queue/same.h"
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
@@ -102,8 +103,10 @@ static void take_file(queue_t *self, struct queue_now now, struct job *job, json
     json_t *spec = json_copy(job->row.spec);
     json_object_del(spec, "kept");
     json_object_update(spec, file);
+    same_remove(self, job);
     json_decref(job->row.spec);
     job->row.spec = spec;
+    same_add(self, job);
     job->row.attempts = 0;
     job_drop_found(self, now, job);
 }

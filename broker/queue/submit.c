@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/queue/keyed.h"
+#include "broker/queue/same.h"
 #include "broker/queue/state.h"
 #include "proto/alloc.h"
 
@@ -259,6 +261,11 @@ static int already_queued(const struct job *job, struct queue_error *error)
     return QUEUE_REFUSED;
 }
 
+static bool in_the_way(const struct job *job, const json_t *spec)
+{
+    return !job_state_ended(job->row.state) && same_some_frames(job, spec);
+}
+
 /* QUEUE_SAME: no job of ours is meant, make a new one. */
 static int meet(queue_t *self, struct queue_now now, json_t *spec, struct queue_submitted *out,
                 struct queue_error *error)
@@ -270,22 +277,13 @@ static int meet(queue_t *self, struct queue_now now, json_t *spec, struct queue_
     if (same) {
         return go_on(self, now, same, spec, out, error);
     }
-    uint64_t key = same_key(spec);
-    for (size_t i = self->all.count; i-- > 0;) {
-        struct job *job = self->all.items[i];
-        if (job->same_key != key || job->row.removing || job_state_ended(job->row.state) ||
-            !same_job(job, spec) || !same_some_frames(job, spec)) {
-            continue;
-        }
-        if (job->row.state == JOB_HELD) {
-            int rc = answer_held(self, now, job, spec, out, error);
-            if (rc != QUEUE_SAME) {
-                return rc;
-            }
-        }
-        return already_queued(job, error);
+    struct job *job = same_newest(self, spec, in_the_way);
+    if (!job) {
+        return QUEUE_SAME;
     }
-    return QUEUE_SAME;
+    int rc =
+        job->row.state == JOB_HELD ? answer_held(self, now, job, spec, out, error) : QUEUE_SAME;
+    return rc == QUEUE_SAME ? already_queued(job, error) : rc;
 }
 
 int queue_submit(queue_t *self, struct queue_now now, json_t *spec, struct queue_submitted *out,
@@ -303,13 +301,21 @@ int queue_submit(queue_t *self, struct queue_now now, json_t *spec, struct queue
         job_free(&job);
         return queue_say_no(error, "usage", text, "");
     }
-    int rc = meet(self, now, spec, out, error);
+    int rc = keyed_meet(self, spec, out, error);
+    if (rc == QUEUE_SAME) {
+        rc = meet(self, now, spec, out, error);
+        if (rc == QUEUE_OK) {
+            keyed_give(self, out->job, spec);
+        }
+    }
     if (rc != QUEUE_SAME) {
         job_free(&job);
         return rc;
     }
     job->row.job = change_next_job(self);
     map_put(&self->jobs, job->row.job, job);
+    keyed_add(self, job);
+    same_add(self, job);
     list_add(&self->all, job);
     job_changed(self, job);
     change_event(self, now, EVENT_JOB_ADDED, event_of(job, NULL), alloc_text(job->file));

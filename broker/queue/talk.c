@@ -78,7 +78,8 @@ static void settle_unnamed(queue_t *self, struct queue_now now, struct worker *w
     }
 }
 
-static void describe(queue_t *self, struct worker *worker, const struct queue_ready *ready)
+static void describe(queue_t *self, struct queue_now now, struct worker *worker,
+                     const struct queue_ready *ready)
 {
     free(worker->host);
     free(worker->device);
@@ -98,6 +99,7 @@ static void describe(queue_t *self, struct worker *worker, const struct queue_re
     worker->device_kind = ready->device_kind;
     worker->draws_shared = ready->draws_shared;
     host_join(self, worker, ready->host);
+    groups_join(self, now, worker, ready);
     worker->versions = json_array();
     for (size_t i = 0; i < ready->blender_count && i < QUEUE_BLENDERS; i++) {
         json_array_append_new(worker->versions, json_string(ready->blenders[i].version));
@@ -118,7 +120,7 @@ static void open_session(queue_t *self, struct queue_now now, struct worker *wor
     if (worker->name && map_get(&self->by_name, words_key(worker->name)) == worker) {
         map_remove(&self->by_name, words_key(worker->name));
     }
-    describe(self, worker, ready);
+    describe(self, now, worker, ready);
     worker->session = self->next_session++;
     map_put(&self->sessions, worker->session, worker);
     map_put(&self->by_name, words_key(worker->name), worker);

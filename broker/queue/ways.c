@@ -44,19 +44,19 @@ bool ways_fit(const struct job *job, const struct class *class, int32_t version)
     return (job->ways ? ways & job->ways : ways) != 0;
 }
 
-bool ways_alone(queue_t *queue, const struct job *job, const struct worker *worker)
+const struct worker *ways_drawer(queue_t *queue, const struct job *job, const struct worker *worker)
 {
     if (!job->draws || !worker->draws_shared || worker->job == job) {
-        return true;
+        return NULL;
     }
     for (struct link *at = queue->heard.next; at != &queue->heard; at = at->next) {
         const struct worker *other = LINK_ITEM(at, struct worker, heard);
         if (other != worker && other->draws_shared && other->job && other->job->draws &&
             strcmp(other->host, worker->host) == 0) {
-            return false;
+            return other;
         }
     }
-    return true;
+    return NULL;
 }
 
 const char *ways_code(const struct job *job)

@@ -25,8 +25,10 @@ void ways_read(struct job *job);
 bool ways_fit(const struct job *job, const struct class *class, int32_t version);
 
 /* Eevee and Workbench draw on whatever card the system gives them, where nobody can choose it: one
- * worker of a host at a time takes such jobs, so that they do not meet on one card. */
-bool ways_alone(queue_t *queue, const struct job *job, const struct worker *worker);
+ * worker of a host at a time takes such jobs, so that they do not meet on one card. Who it is, so
+ * that this one must leave the job; NULL: nobody. */
+const struct worker *ways_drawer(queue_t *queue, const struct job *job,
+                                 const struct worker *worker);
 
 /* Why a worker that ways_fit refuses does not fit: a code, and words for people. */
 const char *ways_code(const struct job *job);

@@ -171,6 +171,7 @@ static void disconnect(queue_t *self, struct queue_now now, struct worker *worke
     assign_stop_moving(worker);
     rest_own(self, now, worker, NULL);
     host_leave(worker);
+    groups_leave(worker);
     if (self->drying == worker) {
         self->drying = NULL;
         self->work = true;

@@ -8,11 +8,11 @@ import traceback
 
 import bpy
 
-from . import engines, inspection, opening, rendering
+from . import engines, inspection, opening, progress, rendering
 from .failure import JobError, one_line
 from .wire import Wire
 
-_LIBC = ctypes.CDLL(None)
+_LIBC = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)  # Windows: untested
 
 
 def _descriptor(argv):
@@ -109,6 +109,7 @@ def main(argv):
     """Serves the worker until `quit` or the end of the socket."""
     wire = Wire(_descriptor(argv))
     engines.calibrate()
+    progress.start()
     session = Session()
     denoiser = engines.has_denoiser()
     ready = {"event": "ready", "blender": _version(), "denoiser": denoiser, "pid": os.getpid()}

@@ -4,7 +4,7 @@ import os
 
 import bpy
 
-from . import devices, engines, names, opening, overrides, physics, references
+from . import devices, engines, names, opening, overrides, physics, progress, references
 from .failure import JobError, one_line
 
 _STAMPED = ("PNG", "OPEN_EXR", "OPEN_EXR_MULTILAYER", "JPEG")  # formats that carry the note
@@ -79,6 +79,7 @@ class OpenJob:
         frame = command["frame"]
         paths = command.get("paths") or [command["path"]]
         before = [_identity(path) for path in paths]
+        progress.begin(frame)
         render.filepath = command["path"]
         if not command["path"].lower().endswith(render.file_extension):
             # Else Blender would add its own. Only then: File Output nodes obey this switch too.

@@ -1,7 +1,6 @@
 """wire - JSON lines over the socket that the worker handed us."""
 
 import json
-import os
 import socket
 
 
@@ -10,8 +9,8 @@ class Wire:
 
     def __init__(self, fd):
         """Takes the descriptor; programs that scripts start will not inherit it."""
-        os.set_inheritable(fd, False)
         self._socket = socket.socket(fileno=fd)
+        self._socket.set_inheritable(False)
         self._socket.setblocking(True)
         self._rest = bytearray()
 

@@ -5,6 +5,8 @@ import os
 import numpy
 import OpenImageIO as oiio
 
+# By name; other systems than Linux have the second (macOS: untested).
+_OPEN_FILES = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _CHUNK_BYTES = 16 << 20  # pixels decoded at a time: a 4K multilayer EXR has gigabytes
 _CHUNK_ROWS = 256  # the largest block of rows that EXR compresses together (DWAB)
 _COMMENT_BYTES = 4 << 20  # how far into a JPEG we look for the comment
@@ -48,7 +50,7 @@ def read(path, decode=True):
         return _read(path, path, decode)
     # OpenImageIO takes what follows a question mark for options.
     with open(path, "rb") as stream:
-        return _read(path, "/proc/self/fd/%d" % stream.fileno(), decode)
+        return _read(path, "%s/%d" % (_OPEN_FILES, stream.fileno()), decode)
 
 
 def _read(path, readable, decode):

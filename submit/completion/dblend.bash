@@ -46,7 +46,7 @@ _dblend_option_value()
         [[ $3 == show || $3 == log ]] && return 1
         COMPREPLY=($(compgen -W 'current start end' -- "$2"))
         ;;
-    -o | --output | --from)
+    -o | --output | --from | --blender | --bpy)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$2"))
         ;;
@@ -55,7 +55,8 @@ _dblend_option_value()
         COMPREPLY=($(compgen -d -- "$2"))
         ;;
     -S | --scene | -n | --name | -p | --priority | --samples | --percentage | --attempts | \
-        --placeholder-timeout | --stall | --max-frame-time | --min-frame-time | -t | --timeout | -F | --frame | --max-temperature)
+        --placeholder-timeout | --stall | --max-frame-time | --min-frame-time | -t | --timeout | -F | --frame | --max-temperature | \
+        --recycle)
         COMPREPLY=()
         ;;
     *) return 1 ;;
@@ -85,6 +86,7 @@ _dblend()
         cancel retry verify priority accept clear drain rest wake stop blender help'
     local answers='--engine --allow-missing --trust-scripts --no-scripts --keep --overwrite
         --output --unbaked'
+    local crew='--devices --low-impact --max-temperature --blender --bpy --factory --recycle --when-done'
     local job="$answers --frames --scene --name --priority --order --again --render-folder
         --placeholder-timeout --samples --percentage --format --no-denoise --strict --attempts
         --stall --max-frame-time --min-frame-time --mix --device-type --allow-cpu"
@@ -100,8 +102,8 @@ _dblend()
     fi
     _dblend_option_value "$previous" "$current" "$command" && return
     case $command in
-    render) options="--devices --low-impact --when-done --from --json $job" ;;
-    farm) options='--devices --low-impact --max-temperature --windows --when-done --detach' ;;
+    render) options="$crew --from --json $job" ;;
+    farm) options="$crew --device-type --stall --windows --detach" ;;
     add) options="--from --no-wait --quiet --json $job" ;;
     list) options='--all --quiet --json' ;;
     show) options='--frames --json' ;;

@@ -366,7 +366,7 @@ def found_of(start=1, end=3, **more):
     }
 
 
-def spec_of(file="/scenes/shot.blend", go_on=None, **options):
+def spec_of(file="/scenes/shot.blend", go_on=None, key=None, **options):
     spec = {
         "file": file, "size": 1000, "mtime_ns": 1, "hash": "%064x" % abs(hash(file)),
         "name": pathlib.Path(file).stem, "cwd": "/scenes", "submitted_at": 1700000000000,
@@ -374,6 +374,8 @@ def spec_of(file="/scenes/shot.blend", go_on=None, **options):
     }
     if go_on is not None:
         spec["go_on"] = go_on
+    if key is not None:
+        spec["key"] = key
     return spec
 
 

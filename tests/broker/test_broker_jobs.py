@@ -35,7 +35,8 @@ def test_keys_of_objects_are_those_of_the_issue(broker, submitter):
     worker.ready()
     job = submitter.job(answer["job"])
     assert list(job) == ["type", "job", "name", "file", "scene", "state", "priority", "output",
-                         "frames", "warnings", "submitted", "finished", "eta_s", "error"]
+                         "frames", "warnings", "submitted", "finished", "eta_s",
+                         "memory", "error"]
     assert list(job["frames"]) == ["total", "waiting", "claimed", "done", "kept", "taken",
                                    "failed", "cancelled"]
     assert set(job["frames"].values()) == {None}
@@ -68,6 +69,53 @@ def test_what_is_queued_already_is_refused_and_the_rest_is_queued(submitter):
     assert jobs[0]["error"]["code"] == "already-queued" and jobs[0]["job"] == one["job"]
     assert jobs[1]["job"] == one["job"] + 1
     assert jobs[2]["job"] == one["job"] + 2
+
+
+def test_a_spec_with_a_key_is_queued_once(broker, submitter):
+    shot = spec_of(key="shot 1 v3")
+    assert submitter.submit(shot) == [{"job": 1, "went_on": False, "answered": False}]
+    again = {"job": 1, "went_on": False, "answered": False, "repeated": True}
+    later = dict(shot, submitted_at=shot["submitted_at"] + 1, cwd="/elsewhere")
+    assert submitter.submit(later, spec_of("/scenes/other.blend", key="other"), later) == [
+        again, {"job": 2, "went_on": False, "answered": False}, again]
+    submitter.change("CANCEL", jobs=[1])
+    assert submitter.submit(later) == [again]
+    broker.restart()
+    assert broker.submitter().submit(later) == [again]
+
+
+@pytest.mark.parametrize("other", [{"hash": "cd" * 32}, {"name": "another"}, {"file": "/scenes/b.blend"},
+                                   {"options": {"samples": 4}}])
+def test_the_key_of_a_spec_stands_for_one_content(submitter, other):
+    shot = spec_of(key="shot 1 v3")
+    submitter.submit(shot)
+    [refused] = submitter.submit(dict(shot, **other))
+    assert refused["job"] == 1 and refused["error"]["code"] == "key-used"
+    assert "shot 1 v3" in refused["error"]["text"]
+
+
+def test_a_key_is_free_when_its_job_is_gone_or_was_none(submitter):
+    submitter.submit(spec_of())
+    [refused] = submitter.submit(spec_of(key="mine"))
+    assert refused["error"]["code"] == "already-queued"
+    assert submitter.submit(spec_of(key="mine", again=True))[0]["job"] == 2
+    submitter.change("REMOVE", jobs=[2])
+    assert submitter.submit(spec_of(key="mine", samples=3))[0] == {
+        "job": 3, "went_on": False, "answered": False}
+
+
+def test_the_time_in_a_render_folder_is_no_content(submitter):
+    first = spec_of(key="a", render_folder="/out", output="/out/shot_20260101-000000/shot-####")
+    second = spec_of(key="a", render_folder="/out", output="/out/shot_20260102-000000/shot-####")
+    submitter.submit(first)
+    assert submitter.submit(second)[0]["repeated"]
+
+
+def test_a_job_that_goes_on_takes_the_key(submitter):
+    submitter.submit(spec_of())
+    going = spec_of(key="mine", go_on=True)
+    assert submitter.submit(going)[0] == {"job": 1, "went_on": True, "answered": False}
+    assert submitter.submit(going)[0]["repeated"]
 
 
 def test_frames_that_do_not_overlap_are_another_job(submitter):

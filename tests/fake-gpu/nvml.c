@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef FAKE_NVML
@@ -46,6 +47,10 @@ struct process {
     int drawing, instance; /* -1: of no instance */
 };
 
+struct busy {
+    unsigned pid, percent;
+};
+
 struct instance {
     char uuid[TEXT], name[TEXT];
     unsigned long long memory, used;
@@ -62,6 +67,8 @@ struct card {
     int instance_count;
     struct process processes[PROCESSES];
     int process_count;
+    struct busy busy[PROCESSES];
+    int busy_count;
     struct fault faults[FAULTS];
     int fault_count;
 };
@@ -134,6 +141,16 @@ static void add_process(struct card *card, const char *value)
     }
 }
 
+/* pid percent */
+static void add_busy(struct card *card, const char *value)
+{
+    if (card->busy_count < PROCESSES) {
+        struct busy *new = &card->busy[card->busy_count++];
+        new->pid = (unsigned)number(&value, 0);
+        new->percent = (unsigned)number(&value, 0);
+    }
+}
+
 static void set_capability(struct card *card, const char *value)
 {
     char *end = NULL;
@@ -180,6 +197,8 @@ static void set_card(struct card *card, const char *key, const char *value)
         add_instance(card, value);
     } else if (strcmp(key, "process") == 0) {
         add_process(card, value);
+    } else if (strcmp(key, "busy") == 0) {
+        add_busy(card, value);
     } else if (strcmp(key, "fail") == 0 || strcmp(key, "hang") == 0) {
         add_fault(card->faults, &card->fault_count, value, *key == 'h');
     }
@@ -561,6 +580,12 @@ int nvmlDeviceGetGraphicsRunningProcesses(void *device, unsigned *count, void *o
 
 #if FAKE_NVML >= 2
 
+struct process_load {
+    unsigned pid;
+    unsigned long long at_us;
+    unsigned sm, memory, encoder, decoder;
+};
+
 struct temperature {
     unsigned version, sensor;
     int celsius;
@@ -573,6 +598,8 @@ int nvmlDeviceGetDisplayMode(void *device, int *out);
 int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending);
 int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *out);
 int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **out);
+int nvmlDeviceGetProcessUtilization(void *device, struct process_load *out, unsigned *count,
+                                    unsigned long long since_us);
 int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, void *out);
 int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *count, void *out);
 
@@ -645,6 +672,27 @@ int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **out
     }
     *out = (char *)device + index + 1;
     return code;
+}
+
+/* The last second's; NOT_FOUND when nobody did anything, as the driver says it. */
+int nvmlDeviceGetProcessUtilization(void *device, struct process_load *out, unsigned *count,
+                                    unsigned long long since_us)
+{
+    struct card *card = NULL;
+    struct instance *instance = NULL;
+    int code = find(device, __func__, &card, &instance);
+    unsigned long long now_us = (unsigned long long)time(NULL) * 1000000;
+    if (code || instance || card->mig) {
+        return code ? code : NOT_SUPPORTED;
+    }
+    if ((int)*count < card->busy_count) {
+        return INSUFFICIENT_SIZE;
+    }
+    *count = (unsigned)card->busy_count;
+    for (int i = 0; i < card->busy_count; i++) {
+        out[i] = (struct process_load){ card->busy[i].pid, now_us, card->busy[i].percent, 0, 0, 0 };
+    }
+    return card->busy_count == 0 || now_us < since_us ? NOT_FOUND : OK;
 }
 
 int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, void *out)

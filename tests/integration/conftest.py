@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from farmtools import BIN, Farm, blender, copy_scene, make_scenes  # noqa: E402
+from renderers import run_script  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -29,12 +30,12 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture
-def make_farm(request, tmp_path):
+def make_farm(request, renderer, tmp_path):
     """make_farm() gives one more farm; all are ended with the test, however it ended."""
     request.node.farms = []
 
     def make():
-        farm = Farm(tmp_path / f"farm {len(request.node.farms) + 1}")
+        farm = Farm(tmp_path / f"farm {len(request.node.farms) + 1}", renderer)
         request.node.farms.append(farm)
         return farm
 
@@ -63,9 +64,9 @@ def farm_of_two(standing, request, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def standing(tmp_path_factory):
+def standing(renderer, tmp_path_factory):
     """`dblend farm` with two workers for all tests of a module that need no farm of their own."""
-    farm = Farm(tmp_path_factory.mktemp("standing farm"))
+    farm = Farm(tmp_path_factory.mktemp("standing farm"), renderer)
     try:
         farm.up()
         yield farm
@@ -94,10 +95,16 @@ for number in range(S.frame_start, S.frame_end + 1):
     bpy.ops.render.render(write_still=True)
 """
 
+# What `blender -a` does, in the module.
+ANIMATED = """
+S.render.filepath = {folder!r} + "/####"
+bpy.ops.render.render(animation=True)
+"""
+
 
 @pytest.fixture(scope="session")
-def plain_frames(made_scenes, tmp_path_factory):
-    """plain_frames("plain", samples=64) is the folder where plain Blender rendered all of it.
+def plain_frames(made_scenes, renderer, tmp_path_factory):
+    """plain_frames("plain", samples=64) is the folder where plain Blender (or bpy) rendered it all.
 
     With stepped=True one Blender sets and renders one frame after the other: `-a` evaluates no
     unbaked physics at all, each of its frames shows the first one (3.4.1).
@@ -108,14 +115,16 @@ def plain_frames(made_scenes, tmp_path_factory):
         key = (name, tuple(sorted(cycles.items())))
         if key not in rendered:
             target = tmp_path_factory.mktemp("plain frames")
+            file = made_scenes / (name + ".blend")
             script = "import bpy; S = bpy.context.scene\n" + "".join(
                 f"S.cycles.{option} = {value}\n" for option, value in key[1])
             if stepped:
-                blender(made_scenes / (name + ".blend"), "--python-expr",
-                        script + STEPPED.format(folder=str(target)), timeout=300)
+                run_script(renderer, file, script + STEPPED.format(folder=str(target)))
+            elif renderer:
+                run_script(renderer, file, script + ANIMATED.format(folder=str(target)))
             else:
-                blender(made_scenes / (name + ".blend"), "--python-expr", script,
-                        "--render-output", str(target / "####"), "--render-anim", timeout=300)
+                blender(file, "--python-expr", script, "--render-output", str(target / "####"),
+                        "--render-anim", timeout=300)
             rendered[key] = target
         return rendered[key]
 

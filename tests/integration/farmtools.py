@@ -36,7 +36,8 @@ def wait_until(condition, timeout=60, what="the condition"):
 class Farm:
     """One DBLEND_HOME, what was started in it, and a work folder for scenes and frames."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, python=None):
+        """python: one with bpy, which all workers shall render with; None: the Blender in PATH."""
         self.folder = pathlib.Path(folder)
         self.home = self.folder / "a home"
         self.work = self.folder / "the work"
@@ -49,13 +50,15 @@ class Farm:
             if kept in os.environ:
                 self.env[kept] = os.environ[kept]
         self.env["DBLEND_HOME"] = str(self.home)
+        if python:
+            self.env["DBLEND_BPY"] = python
         self.started = []
 
     # -- starting, asking, stopping ------------------------------------------------------------
 
     def start(self, program, *args, cwd=None, env=None):
-        """A program of ours in the background; its output goes to files in logs/."""
-        name = f"{len(self.started):02d}-{program}"
+        """A program of ours, or an absolute path, in the background; it prints to files in logs/."""
+        name = f"{len(self.started):02d}-{os.path.basename(program)}"
         with open(self.logs / (name + ".out"), "wb") as out, \
                 open(self.logs / (name + ".err"), "wb") as err:
             process = subprocess.Popen(

@@ -7,7 +7,7 @@ from farmtools import two_workers, wait_until
 from pictures import files_under, same_pixels
 
 JOB = {"type", "job", "name", "file", "scene", "state", "priority", "output", "frames", "warnings",
-       "submitted", "finished", "eta_s", "error"}
+       "submitted", "finished", "eta_s", "memory", "error"}
 FRAMES = {"total", "waiting", "claimed", "done", "kept", "taken", "failed", "cancelled"}
 FRAME = {"type", "job", "frame", "state", "attempts", "worker", "ms", "files", "error"}
 WORKER = {"type", "worker", "device", "host", "pid", "state", "job", "frames", "blender", "done",

@@ -1,8 +1,11 @@
 """Unbaked physics: frames in order, by one worker, or the cube does not fall."""
 
+import pytest
+
 from pictures import assert_same_frames, files_under, same_pixels
 
 
+@pytest.mark.renderers
 def test_an_unbaked_falling_cube_on_two_workers_equals_one_blender(farm_of_two, scene,
                                                                    plain_frames):
     farm_of_two.rendered(scene("falling"))

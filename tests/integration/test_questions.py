@@ -29,6 +29,7 @@ CASES = {
 }
 
 
+@pytest.mark.renderers
 @pytest.mark.parametrize("case", CASES)
 def test_a_doubtful_scene_is_held_and_its_flag_answers_it(case, farm_of_two, scene):
     farm = farm_of_two
@@ -62,6 +63,7 @@ def test_the_same_file_with_the_flag_answers_the_held_job(farm_of_two, scene):
     farm_of_two.dblend("wait", held)
 
 
+@pytest.mark.renderers
 def test_an_engine_asked_for_that_is_not_there_is_a_question(farm_of_two, scene):
     file = scene("plain")
     held = farm_of_two.refused("-f", "1-2", "-E", "LUXCORE", file)["engine-missing"]

@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
+
 from farmtools import make_scenes, two_workers, wait_until
 from pictures import assert_same_frames, files_under, pixels, same_pixels
 
 
+@pytest.mark.renderers
 def test_every_frame_is_plain_blenders_and_nothing_else_is_left(farm, scene, plain_frames):
     file = scene("plain")
     done = farm.dblend("render", "--devices", two_workers(), file)
@@ -37,6 +40,7 @@ def test_run_again_renders_only_what_is_missing(farm, scene):
     assert pixels(frames / "0003.png")
 
 
+@pytest.mark.renderers
 def test_a_movie_scene_gives_frames_and_the_command_that_joins_them(farm, scene):
     done = farm.dblend("render", "--devices", "cpu/1", scene("movie"))
     assert files_under(farm.work / "film") == {f"cube-{number:04}.png" for number in range(1, 7)}
@@ -61,6 +65,7 @@ def test_a_picture_that_broke_is_rendered_again(farm_of_two, scene, plain_frames
     assert same_pixels(broken, plain_frames("plain") / "0002.png")
 
 
+@pytest.mark.renderers
 def test_chosen_frames_scene_and_output(farm_of_two, scene):
     file, work = scene("two_scenes"), farm_of_two.work
     farm_of_two.rendered("-S", "Second", "-f", "1,3", file)
@@ -69,6 +74,7 @@ def test_chosen_frames_scene_and_output(farm_of_two, scene):
     assert files_under(work / "elsewhere") == {"shot_02.png"}
 
 
+@pytest.mark.renderers
 def test_an_output_nobody_chose_becomes_a_folder_beside_the_file(farm_of_two, scene):
     done = farm_of_two.dblend("add", scene("default_output"))
     folder = farm_of_two.work / "render" / "default_output"

@@ -1,5 +1,7 @@
 """No picture of another version of the scene is ever taken for this one."""
 
+import pytest
+
 from farmtools import blender, copy_scene, repaint, two_workers, wait_until
 from pictures import assert_same_frames, pixels, same_pixels
 
@@ -15,6 +17,7 @@ def all_equal(folder, plain):
     return all(same_pixels(folder / name, plain / name) for name in names)
 
 
+@pytest.mark.renderers
 def test_after_a_run_with_few_samples_the_final_one_is_all_new(farm_of_two, scene, plain_frames):
     file, frames = scene("plain"), farm_of_two.work / "frames"
     farm_of_two.rendered("-f", "1-4", "--samples", "16", file)
@@ -24,6 +27,7 @@ def test_after_a_run_with_few_samples_the_final_one_is_all_new(farm_of_two, scen
     assert all_equal(frames, plain_frames("plain"))
 
 
+@pytest.mark.renderers
 def test_after_a_quarter_the_full_size_is_all_new(farm_of_two, scene, plain_frames):
     file, frames = scene("plain"), farm_of_two.work / "frames"
     farm_of_two.rendered("-f", "1-4", "--percentage", "25", file)
@@ -42,6 +46,7 @@ def test_a_changed_file_is_rendered_anew(farm_of_two, scene, tmp_path):
     assert_same_frames(frames, tmp_path / "plain" / "frames")
 
 
+@pytest.mark.renderers
 def test_the_same_again_keeps_every_picture(farm_of_two, scene):
     file, frames = scene("plain"), farm_of_two.work / "frames"
     farm_of_two.rendered("-f", "1-4", file)

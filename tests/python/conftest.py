@@ -1,5 +1,6 @@
 """Fixtures of the Python side: the scenes (made once), a warm Blender, provers."""
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from python_side import BLENDER, REPO, SHARED, Autorender, Prover  # noqa: E402
+from python_side import BLENDER, REPO, SHARED, Autorender, Prover, plain_blender  # noqa: E402
 
 
 def pytest_configure(config):
@@ -38,30 +39,36 @@ def shared_scenes():
 
 
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory):
+def warm(tmp_path_factory, renderer):
     """One warm Blender for all tests that leave it as it was."""
     if BLENDER is None:
         pytest.skip("no blender in PATH")
-    child = Autorender(tmp_path_factory.mktemp("warm") / "blender.log")
+    child = Autorender(tmp_path_factory.mktemp("warm") / "blender.log", renderer)
     yield child
     assert child.hang_up() == 0, "autorender did not leave cleanly"
 
 
 @pytest.fixture
-def fresh(tmp_path):
+def fresh(tmp_path, renderer):
     """fresh() starts a Blender of the test's own."""
     if BLENDER is None:
         pytest.skip("no blender in PATH")
     children = []
 
-    def start(*extra):
-        children.append(Autorender(tmp_path / f"blender{len(children)}.log", *extra))
+    def start():
+        children.append(Autorender(tmp_path / f"blender{len(children)}.log", renderer))
         return children[-1]
 
     yield start
     for child in children:
         child.process.kill()
         child.hang_up()
+
+
+@pytest.fixture
+def plain(renderer):
+    """plain_blender, by what renders in this test."""
+    return functools.partial(plain_blender, renderer)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,22 +11,24 @@ import sys
 import numpy
 import OpenImageIO as oiio
 
+from renderers import BLENDER, run_script
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
 SHARED = REPO.parent / "shared" / "scenes"
-BLENDER = shutil.which("blender")
 FARM = "0123456789abcdef"
 
 
 class Child:
     """A program that talks JSON lines over an inherited socket."""
 
-    def __init__(self, command, log):
+    def __init__(self, command, log, **env):
         ours, theirs = socket.socketpair()
         command = [part.replace("%FD%", str(theirs.fileno())) for part in command]
         self.log = pathlib.Path(log)
         with open(log, "wb") as stream:
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdout=stream,
-                                            stderr=stream, stdin=subprocess.DEVNULL)
+                                            stderr=stream, stdin=subprocess.DEVNULL,
+                                            env={**os.environ, **env})
         theirs.close()
         ours.settimeout(120)
         self._socket = ours
@@ -72,12 +73,14 @@ class Child:
 
 
 class Autorender(Child):
-    """autorender.py in a warm Blender."""
+    """autorender.py in a warm Blender, or in a Python with bpy."""
 
-    def __init__(self, log, *extra):
-        super().__init__([BLENDER, "--background", "--factory-startup", "--disable-autoexec",
-                          "--python-exit-code", "9", "-t", "1", *extra, "--python",
-                          str(REPO / "python" / "autorender.py"), "--", "--fd", "%FD%"], log)
+    def __init__(self, log, python=None):
+        blender = [BLENDER, "--background", "--factory-startup", "--disable-autoexec",
+                   "--python-exit-code", "9", "-t", "1", "--python"]
+        super().__init__([*([python] if python else blender),
+                          str(REPO / "python" / "autorender.py"), "--", "--fd", "%FD%"], log,
+                         **({"DBLEND_THREADS": "1"} if python else {}))
         self.ready = self.hear()
         self.opened = None
 
@@ -237,13 +240,29 @@ def names_in(folder):
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
-def plain_blender(file, frame_numbers, folder, *extra):
-    """Renders frames with plain Blender, one process, names `####` in folder; paths by frame."""
-    command = [BLENDER, "--background", "--factory-startup", "--disable-autoexec", "-t", "1",
-               str(file), *extra, "-o", os.path.join(str(folder), "####")]
-    for number in frame_numbers:
-        command += ["-f", str(number)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
-                          check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
+# What `blender -f` does, in the module.
+_RENDER = """
+scene = bpy.data.scenes[sys.argv[-3]] if sys.argv[-3] else bpy.context.scene
+bpy.context.window_manager.windows[0].scene = scene
+scene.render.filepath = sys.argv[-2]
+for number in map(int, sys.argv[-1].split()):
+    scene.frame_start = scene.frame_end = number
+    bpy.ops.render.render(animation=True, scene=scene.name)
+"""
+
+
+def plain_blender(python, file, frame_numbers, folder, scene=""):
+    """Renders frames with plain Blender (or bpy), in one process, names `####`; paths by frame."""
+    pattern = os.path.join(str(folder), "####")
+    numbers = [str(number) for number in frame_numbers]
+    if python:
+        run_script(python, file, _RENDER, scene, pattern, " ".join(numbers))
+    else:
+        command = [BLENDER, "--background", "--factory-startup", "--disable-autoexec", "-t", "1",
+                   str(file), *(["-S", scene] if scene else []), "-o", pattern]
+        for number in numbers:
+            command += ["-f", number]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=300, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
     return {int(path.stem): path for path in pathlib.Path(folder).iterdir()}

@@ -2,13 +2,13 @@
 
 import json
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
 from fake_cycles import CPU, Cycles, Preferences, cuda, hip, oneapi, optix, scene
-from python_side import BLENDER, REPO, names_in, plain_blender, same
+from python_side import REPO, names_in, same
+from renderers import run_script
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
 
@@ -234,18 +234,20 @@ print("LOOK " + json.dumps(told))
 """
 
 
-def look_into(file, wanted, **more):
-    """What is in Blender after it has opened a file for a device."""
-    done = subprocess.run([BLENDER, "--background", "--factory-startup", "--python-exit-code", "9",
-                           "--python-expr", LOOK, "--", str(REPO / "python"), str(file),
-                           json.dumps({"device": wanted, **more})],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
-                          check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    return json.loads(done.stdout.partition("LOOK ")[2].partition("\n")[0])
+@pytest.fixture
+def look_into(renderer):
+    """look_into(file, device) tells what is in Blender after it has opened a file for a device."""
+
+    def look(file, wanted, **more):
+        told = run_script(renderer, file, LOOK, REPO / "python", file,
+                          json.dumps({"device": wanted, **more}))
+        return json.loads(told.partition("LOOK ")[2].partition("\n")[0])
+
+    return look
 
 
-def test_blender_after_opening_for_a_cpu_worker(scenes):
+@pytest.mark.renderers
+def test_blender_after_opening_for_a_cpu_worker(look_into, scenes):
     told = look_into(scenes / "says_gpu.blend", {"kind": "cpu"})
     assert told["devices"] == ["CPU", "CPU"]
     assert told["type"] == "NONE" and told["on"] == ["CPU"]
@@ -255,18 +257,21 @@ def test_blender_after_opening_for_a_cpu_worker(scenes):
     assert told["persistent"] == [True, True]
 
 
-def test_a_fresh_attempt_keeps_nothing_between_frames(scenes):
+@pytest.mark.renderers
+def test_a_fresh_attempt_keeps_nothing_between_frames(look_into, scenes):
     told = look_into(scenes / "says_cpu.blend", {"kind": "cpu"}, fresh=True)
     assert told["persistent"] == [False, False]
 
 
-def test_blender_after_opening_for_a_card_that_is_not_there(scenes):
+@pytest.mark.renderers
+def test_blender_after_opening_for_a_card_that_is_not_there(look_into, scenes):
     told = look_into(scenes / "says_cpu.blend", gpu("0000:65:00.0"))
     assert told["code"] == "device-mismatch"
     told = look_into(scenes / "says_gpu.blend", gpu("0000:65:00.0", allow_cpu=True))
     assert told["devices"] == ["CPU", "CPU"] and told["report"]["warnings"]
 
 
+@pytest.mark.renderers
 def test_inspection_says_what_fits_cpus_only(warm, scenes):
     answer = warm.inspect(scenes / "shading_language.blend")
     assert answer["found"]["engine_cpu_only"] is True
@@ -277,19 +282,24 @@ def test_inspection_says_what_fits_cpus_only(warm, scenes):
     assert "cpu-only" not in [one["code"] for one in answer["warnings"]]
     job = warm.open(scenes / "shading_language.blend")
     answer = warm.ask(do="open", job=job, device=gpu("0000:65:00.0"))
-    assert answer["code"] == "cpu-only" and answer["fatal"]
+    if [int(part) for part in warm.ready["blender"].split(".")] < [3, 5]:
+        assert answer["code"] == "cpu-only" and answer["fatal"]
+    else:
+        assert answer["code"] == "device-mismatch" and "as OPTIX;" in answer["text"]
 
 
-def test_a_file_that_says_gpu_renders_on_a_cpu_worker(warm, scenes, tmp_path):
-    plain = plain_blender(scenes / "says_cpu.blend", [2, 5], tmp_path / "plain")
+@pytest.mark.renderers
+def test_a_file_that_says_gpu_renders_on_a_cpu_worker(warm, plain, scenes, tmp_path):
+    wanted = plain(scenes / "says_cpu.blend", [2, 5], tmp_path / "plain")
     for scene_file in ("says_gpu", "says_cpu"):
         job = warm.open(scenes / f"{scene_file}.blend", device={"kind": "cpu"})
         assert warm.opened["device"]["used"][0]["id"] == "CPU"
         for frame in (5, 2):
             path, = warm.render(job, frame, tmp_path)
-            assert same(path, plain[frame])
+            assert same(path, wanted[frame])
 
 
+@pytest.mark.renderers
 def test_a_card_that_is_not_there_opens_no_job(warm, scenes, tmp_path):
     job = warm.open(scenes / "cycles.blend")
     answer = warm.ask(do="open", job=job, device=gpu("0000:65:00.0"))

@@ -7,6 +7,8 @@ import pytest
 
 from python_side import job_of
 
+pytestmark = pytest.mark.renderers
+
 
 def codes(notes):
     return sorted(one["code"] for one in notes)

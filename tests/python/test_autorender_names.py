@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from python_side import BLENDER, job_of, path_of, pixels, plain_blender
+from python_side import BLENDER, job_of, path_of, pixels
+
+pytestmark = pytest.mark.renderers
 
 
 def name(found, frame=1, at=0):
@@ -203,7 +205,7 @@ def test_plain_blender_writes_the_same_names(warm, scenes, tmp_path, scene):
     assert ours == sorted(str(path) for path in pathlib.Path(tmp_path / "n").iterdir())
 
 
-def test_plain_blender_agrees_on_the_shape_of_numbers(warm, scenes, tmp_path):
-    made = plain_blender(scenes / "plain.blend", [3], tmp_path)
+def test_plain_blender_agrees_on_the_shape_of_numbers(warm, plain, scenes, tmp_path):
+    made = plain(scenes / "plain.blend", [3], tmp_path)
     found = warm.found(scenes / "plain.blend", output=str(tmp_path / "####"))
     assert str(made[3]) == name(found, 3)

@@ -1,11 +1,11 @@
 """Unbaked physics: frames are right when they are stepped through, in whatever order they come."""
 
-import subprocess
-
 import pytest
 
-from python_side import BLENDER, same
+from python_side import same
+from renderers import run_script
 
+pytestmark = pytest.mark.renderers
 
 STEP = """
 import bpy, sys
@@ -18,17 +18,13 @@ for frame in range(1, 9):
 
 
 @pytest.fixture(scope="module")
-def reference(scenes, tmp_path_factory):
+def reference(scenes, renderer, tmp_path_factory):
     """Frames 1-8 of the falling cube, stepped through by one Blender.
 
     Not by `blender -a`: that renders an unbaked rigid body where it stood (seen in 3.4.1).
     """
     folder = tmp_path_factory.mktemp("falling")
-    script = folder / "step.py"
-    script.write_text(STEP)
-    subprocess.run([BLENDER, "-b", "--factory-startup", str(scenes / "rigid_body.blend"),
-                    "--python", str(script), "--", str(folder)],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    run_script(renderer, scenes / "rigid_body.blend", STEP, folder)
     return {frame: folder / f"{frame:04d}.png" for frame in range(1, 9)}
 
 

@@ -2,47 +2,46 @@
 
 import os
 import pathlib
-import subprocess
 import time
 
 import pytest
 
-from python_side import BLENDER, attribute, names_in, pixels, plain_blender, same
+from python_side import attribute, names_in, pixels, same
+
+pytestmark = pytest.mark.renderers
 
 
 @pytest.mark.parametrize("scene", ["plain", "cycles", "multilayer", "markers", "pulled_in",
                                    "sequencer", "compositor", "marker_camera", "safe_driver"])
-def test_frames_in_any_order_are_those_of_plain_blender(warm, scenes, tmp_path, scene):
+def test_frames_in_any_order_are_those_of_plain_blender(warm, plain, scenes, tmp_path, scene):
     file = scenes / f"{scene}.blend"
     denoised = scene == "pulled_in" and not warm.ready["denoiser"]
     if denoised:
         pytest.skip("plain Blender cannot render it without a denoiser")
-    plain = plain_blender(file, [2, 5, 9], tmp_path / "plain")
+    wanted = plain(file, [2, 5, 9], tmp_path / "plain")
     job = warm.open(file)
     for frame in (9, 2, 5):
         path, = warm.render(job, frame, tmp_path)
-        assert same(path, plain[frame]), frame
+        assert same(path, wanted[frame]), frame
 
 
-def test_eevee_is_the_same_from_its_second_frame_on(warm, scenes, tmp_path):
+def test_eevee_is_the_same_from_its_second_frame_on(warm, plain, scenes, tmp_path):
     """The first Eevee frame of a process may differ in the last bit, in plain Blender too."""
-    plain = plain_blender(scenes / "eevee.blend", [1, 5], tmp_path / "plain")
+    wanted = plain(scenes / "eevee.blend", [1, 5], tmp_path / "plain")
     job = warm.open(scenes / "eevee.blend")
     warm.render(job, 1, tmp_path)
     path, = warm.render(job, 5, tmp_path)
-    assert same(path, plain[5])
+    assert same(path, wanted[5])
 
 
-def test_the_scene_that_is_not_the_active_one_is_animated(warm, scenes, tmp_path):
-    plain = tmp_path / "plain"
-    subprocess.run([BLENDER, "-b", "--factory-startup", str(scenes / "two_scenes.blend"), "-S",
-                    "Other", "-o", str(plain / "####"), "-f", "2", "-f", "8"],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    job = warm.open(scenes / "two_scenes.blend", scene="Other")
+def test_the_scene_that_is_not_the_active_one_is_animated(warm, plain, scenes, tmp_path):
+    file = scenes / "two_scenes.blend"
+    wanted = plain(file, [2, 8], tmp_path / "plain", scene="Other")
+    job = warm.open(file, scene="Other")
     for frame in (8, 2):
         path, = warm.render(job, frame, tmp_path)
-        assert same(path, plain / f"{frame:04d}.png")
-    assert not same(plain / "0002.png", plain / "0008.png")
+        assert same(path, wanted[frame])
+    assert not same(wanted[2], wanted[8])
 
 
 def test_only_the_given_files_are_written(warm, scenes, tmp_path):
@@ -99,10 +98,10 @@ def test_the_stamp_is_in_the_picture_and_changes_no_pixel(warm, scenes, tmp_path
         assert same(stamped, bare)
 
 
-def test_a_burnt_stamp_is_left_alone(warm, scenes, tmp_path):
-    plain = plain_blender(scenes / "burnt_stamp.blend", [1], tmp_path / "plain")
+def test_a_burnt_stamp_is_left_alone(warm, plain, scenes, tmp_path):
+    wanted = plain(scenes / "burnt_stamp.blend", [1], tmp_path / "plain")
     path, = warm.render(warm.open(scenes / "burnt_stamp.blend"), 1, tmp_path)
-    assert pixels(path)[0].shape == pixels(plain[1])[0].shape
+    assert pixels(path)[0].shape == pixels(wanted[1])[0].shape
     assert "dblend" not in attribute(path, "Note")
 
 
@@ -119,10 +118,10 @@ def test_overrides_reach_the_render(warm, scenes, tmp_path):
     assert not same(drawn, many)
 
 
-def test_no_denoise_lets_a_bare_build_render(warm, scenes, tmp_path):
+def test_no_denoise_lets_a_bare_build_render(warm, plain, scenes, tmp_path):
     job = warm.open(scenes / "denoise.blend", denoise=False)
     path, = warm.render(job, 1, tmp_path)
-    assert same(path, plain_blender(scenes / "cycles.blend", [1], tmp_path / "plain")[1])
+    assert same(path, plain(scenes / "cycles.blend", [1], tmp_path / "plain")[1])
 
 
 def test_formats_with_all_their_layers(warm, scenes, tmp_path):

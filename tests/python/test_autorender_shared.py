@@ -6,6 +6,8 @@ import pytest
 
 from python_side import SHARED, names_in, pixels
 
+pytestmark = pytest.mark.renderers
+
 FATAL = {
     "basic_file.blend": "no-camera", "basic_file_compressed.blend": "no-camera",
     "basic_file_zstandard.blend": "no-camera", "basic_file_ñønæščii.blend": "no-camera",

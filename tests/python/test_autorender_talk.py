@@ -2,7 +2,11 @@
 
 import os
 
+import pytest
+
 from python_side import job_of
+
+pytestmark = pytest.mark.renderers
 
 
 def test_ready_says_version_denoiser_and_pid(warm):

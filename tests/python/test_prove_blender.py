@@ -27,6 +27,7 @@ def render(warm, job, frame, taken):
     assert answer["event"] == "rendered", answer
 
 
+@pytest.mark.renderers
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_a_frame_of_every_format(warm, prover, scenes, tmp_path, format_name):
     out = tmp_path / "out"
@@ -66,6 +67,7 @@ def test_blenders_own_files_cut_off_anywhere(warm, prover, scenes, tmp_path, for
     assert names_in(tmp_path / "cut") == []
 
 
+@pytest.mark.renderers
 @pytest.mark.parametrize("scene", ["stereo", "side_by_side", "multiview_exr", "multilayer", "crop",
                                    "movie", "no_extension", "dotted", "preview_exr"])
 def test_scenes_with_unusual_files(warm, prover, scenes, tmp_path, scene):
@@ -85,6 +87,7 @@ def test_scenes_with_unusual_files(warm, prover, scenes, tmp_path, scene):
     assert len(names_in(out)) == 2 * len(job["found"]["outputs"])
 
 
+@pytest.mark.renderers
 def test_a_fenced_blender_publishes_nothing(warm, provers, scenes, tmp_path):
     """The temporary file of a stalled worker is unlinked; its Blender renders a new one."""
     out = tmp_path / "out"

@@ -115,7 +115,7 @@ void hand_open(size_t wanted, bool inspector)
 static int wish(struct hand *self)
 {
     size_t unproven = 0;
-    if (self->leaving) {
+    if (self->leaving || self->resting) {
         return 0;
     }
     if (self->kind == DEVICE_NONE) {
@@ -255,7 +255,10 @@ static json_t *sync_body(struct hand *self)
     msg_set_int(body, "seq", self->seq);
     msg_set_int(body, "seen", self->seen);
     msg_set_int(body, "want", wish(self));
-    msg_set_str(body, "state", self->held_count > 0 ? "rendering" : "idle");
+    msg_set_str(body, "state",
+                self->held_count > 0 ? "rendering"
+                : self->resting      ? "resting"
+                                     : "idle");
     if (self->leaving && self->held_count == 0) {
         msg_set_bool(body, "leave", true);
         self->left = true;
@@ -456,6 +459,7 @@ static void hear_orders(struct hand *self, const json_t *orders)
     self->paused = msg_bool_or(orders, "pause", false);
     self->back = msg_bool_or(orders, "return", false);
     self->leaving = self->leaving || drain[0] != '\0';
+    work_rest(self, msg_str_or(orders, "rest", ""));
     hear_stops(self, msg_array_or_null(orders, "stop"));
     for (size_t i = self->held_count; strcmp(drain, "now") == 0 && i-- > 0;) {
         if (work_has_room(self)) {

@@ -53,7 +53,7 @@ struct hand {
     int tries;
     int64_t seq, session, seen, job, park_ms;
     bool urgent; /* something to say at once */
-    bool paused, back, leaving, left;
+    bool paused, back, resting, leaving, left;
     struct held held[HELD_MOST];
     size_t held_count;
     struct report reports[QUEUE_REPORTS];
@@ -67,6 +67,9 @@ void work_do(struct hand *self);
 /* A report that ends a claim as returned; only while there is room for it. */
 void work_give_back(struct hand *self, const struct held *held);
 bool work_has_room(const struct hand *self);
+
+/* The order `rest`: its device is its owner's for a while, or ("") its own again. */
+void work_rest(struct hand *self, const char *order);
 
 /* The claim is out of its hands, whatever becomes of it. */
 void work_drop(struct hand *self, int64_t claim);

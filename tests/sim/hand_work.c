@@ -264,6 +264,20 @@ static void return_ahead(struct hand *self)
     }
 }
 
+void work_rest(struct hand *self, const char *order)
+{
+    if (self->name[2] == '1' || self->name[2] == '3') {
+        return; /* an older one, which does not know this order: the broker must do without */
+    }
+    self->resting = order[0] != '\0';
+    for (size_t i = self->held_count; strcmp(order, "now") == 0 && i-- > 0;) {
+        bool on_device = self->held[i].kind == CLAIM_RENDER && self->held[i].phase != PHASE_PROOF;
+        if (on_device && work_has_room(self)) {
+            work_give_back(self, &self->held[i]);
+        }
+    }
+}
+
 void work_do(struct hand *self)
 {
     struct held *held = NULL;
@@ -273,7 +287,7 @@ void work_do(struct hand *self)
             return;
         }
     }
-    if (self->paused || self->back || self->leaving) {
+    if (self->paused || self->back || self->resting || self->leaving) {
         return_ahead(self);
         return;
     }

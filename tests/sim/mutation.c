@@ -8,6 +8,7 @@
 #include "broker/sql.h"
 #include "proto/alloc.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/oracle.h"
 #include "tests/sim/oracle_parts.h"
 #include "tests/sim/world.h"
 
@@ -40,6 +41,7 @@ static const char *const words[] = {
     [MUTATION_NEVER_AGREE] = "never-agree",
     [MUTATION_NEVER_REST] = "never-rest",
     [MUTATION_IGNORE_LAST_LOOK] = "ignore-last-look",
+    [MUTATION_FORGET_RECALL] = "forget-recall",
 };
 _Static_assert(sizeof words / sizeof *words == MUTATIONS, "a name a mutation");
 
@@ -424,10 +426,17 @@ bool __wrap_rest_on(const struct worker *worker)
     return __real_rest_on(worker) && !MUTATED(NEVER_REST);
 }
 
+bool __wrap_recall_on(const struct worker *worker);
+bool __real_recall_on(const struct worker *worker);
+bool __wrap_recall_on(const struct worker *worker)
+{
+    return __real_recall_on(worker) && !MUTATED(FORGET_RECALL);
+}
+
 /* Whoever gets a frame may have it. */
 static void check_may_have(const queue_t *self, const struct worker *worker, const struct job *job)
 {
-    if (__real_rest_on(worker)) {
+    if (__real_rest_on(worker) || oracle_rests(worker->name)) {
         world_fail("%s rests and is given a frame of job %d", worker->name, (int)job->row.job);
     }
     if (block_on(job, worker->name)) {

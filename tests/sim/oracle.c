@@ -50,6 +50,7 @@ static unsigned allowed[ORACLE_JOBS];
 void oracle_open(void)
 {
     ledger_open();
+    oracle_rest_open();
     if (given_room > 0) {
         memset(given, 0, given_room * sizeof *given);
     }
@@ -68,6 +69,7 @@ void oracle_close(void)
 void oracle_broker_starts(void)
 {
     oracle_forget_all_verdicts();
+    oracle_rest_forget();
     started_at_ms = world.now_ms;
     ledger_expect_load();
     oracle_figures.restarts++;

@@ -37,6 +37,15 @@ bool oracle_allowed(enum oracle_leave leave, int64_t job);
 /* A worker lied about this claim: what it reports of it proves nothing. */
 void oracle_lie(int64_t claim);
 
+/*
+ * A person asks a worker to rest or to go on, and hears whether that is done. ticket: of the
+ * asking. Who was told to rest gets no frame until anybody asks it to go on, or the broker starts
+ * again.
+ */
+int64_t oracle_rest_asked(bool rest, const char *name);
+void oracle_rest_heard(bool rest, const char *name, bool done, int64_t ticket);
+bool oracle_rests(const char *name);
+
 /* Have all jobs ended, and all claims? why: what is left, for people. */
 bool oracle_all_over(char *why, size_t size);
 

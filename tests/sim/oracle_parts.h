@@ -44,6 +44,10 @@ void oracle_verdict(int64_t job, const char *name, const char *code, bool agreed
 void oracle_forget_verdicts(int64_t job);
 void oracle_forget_all_verdicts(void);
 
+/* Nobody rests: a new history, or a new broker. */
+void oracle_rest_open(void);
+void oracle_rest_forget(void);
+
 /* The broker has heard a worker; or found its connection closed. */
 void oracle_heard(const char *worker_id);
 void oracle_gone(const char *worker_id);

@@ -18,14 +18,16 @@ enum { JOBS_MOST = 7, OVERDUE_MS = 3000, CALM_MS = 2000 };
 struct person {
     int64_t connection;
     uint32_t request;
-    json_t *body;  /* what is asked, until it is answered; NULL: nothing */
-    int64_t timer; /* the one that was set last */
+    json_t *body;   /* what is asked, until it is answered; NULL: nothing */
+    int64_t timer;  /* the one that was set last */
+    int64_t ticket; /* of a REST: oracle.h */
 };
 
 static struct person persons[PERSONS];
 static int64_t key;
 static int submitted;
-static int64_t newest_job; /* that anybody was told of */
+static int64_t newest_job;      /* that anybody was told of */
+static bool rested[HANDS_MOST]; /* whom somebody asked to rest: woken at the end */
 
 static int64_t peer_of(const struct person *self)
 {
@@ -42,6 +44,7 @@ void person_open(void)
     key = 0;
     submitted = 0;
     newest_job = 0;
+    memset(rested, 0, sizeof rested);
     for (size_t i = 0; i < PERSONS; i++) {
         persons[i] = (struct person){ 0 };
         persons[i].connection = net_connect(peer_of(&persons[i]), SOCKET_SUBMITTERS, "");
@@ -189,6 +192,57 @@ static json_t *drain(void)
     return body;
 }
 
+/* Give devices back to their owner, or take them again: those of all workers that are marked. */
+static json_t *rest(bool on, const bool marked[HANDS_MOST])
+{
+    json_t *body = change("REST");
+    json_t *names = json_array();
+    for (size_t i = 0; i < hand_count(); i++) {
+        if (marked[i]) {
+            json_array_append_new(names, json_string(hand_name(i)));
+            rested[i] = on || (rested[i] && !world.calm); /* who asked before may be heard later */
+        }
+    }
+    msg_set(body, "workers", names);
+    msg_set_bool(body, "rest", on);
+    if (on && world_chance(400)) {
+        msg_set_bool(body, "now", true);
+    }
+    return body;
+}
+
+static json_t *rest_one(void)
+{
+    bool marked[HANDS_MOST] = { false };
+    marked[world_below((uint32_t)hand_count())] = true;
+    return rest(world_chance(600), marked);
+}
+
+static bool is_rest(const json_t *body)
+{
+    return body && strcmp(msg_type(body), "REST") == 0;
+}
+
+static bool any_rested(void)
+{
+    bool any = false;
+    for (size_t i = 0; i < HANDS_MOST; i++) {
+        any = any || rested[i];
+    }
+    return any;
+}
+
+/* Once nobody asks for the contrary any more. */
+static json_t *wake_all(void)
+{
+    for (size_t i = 0; i < PERSONS; i++) {
+        if (is_rest(persons[i].body)) {
+            return NULL;
+        }
+    }
+    return rest(false, rested);
+}
+
 static json_t *look(int64_t job)
 {
     json_t *body = NULL;
@@ -237,6 +291,9 @@ static json_t *anything(void)
     if (newest_job == 0 || (submitted < JOBS_MOST && world_chance(200))) {
         return submit();
     }
+    if (world_has_cards() && world_chance(120)) {
+        return rest_one();
+    }
     switch (world_below(14)) {
     case 0:
     case 1:
@@ -267,6 +324,9 @@ static json_t *anything(void)
 /* What is in the way of an end; NULL: nothing is. */
 static json_t *put_right(void)
 {
+    if (any_rested()) {
+        return wake_all();
+    }
     if (ledger_meta("paused") != 0) {
         return resume(0);
     }
@@ -295,6 +355,18 @@ static void ask(struct person *self)
     wake_at(self, world.now_ms + OVERDUE_MS);
 }
 
+/* A rest names one worker: of many that are woken no ticket is needed. */
+static void ask_rest(struct person *self)
+{
+    size_t i = 0;
+    json_t *name = NULL;
+    json_array_foreach(msg_array_or_null(self->body, "workers"), i, name)
+    {
+        self->ticket =
+            oracle_rest_asked(msg_bool_or(self->body, "rest", false), json_string_value(name));
+    }
+}
+
 void person_wake(int64_t which)
 {
     struct person *self = &persons[(which & 0xff) - NET_PERSONS];
@@ -303,6 +375,9 @@ void person_wake(int64_t which)
     }
     if (!self->body) {
         self->body = world.calm ? put_right() : anything();
+        if (is_rest(self->body)) {
+            ask_rest(self);
+        }
     }
     if (self->body) {
         ask(self);
@@ -324,6 +399,19 @@ static void hear_submitted(const json_t *body)
     newest_job = job > newest_job ? job : newest_job;
 }
 
+static void hear_rest(const struct person *self, const json_t *body)
+{
+    const json_t *results = msg_array_or_null(body, "results");
+    bool on = msg_bool_or(self->body, "rest", false);
+    size_t i = 0;
+    json_t *name = NULL;
+    json_array_foreach(msg_array_or_null(self->body, "workers"), i, name)
+    {
+        bool done = msg_bool_or(json_array_get(results, i), "ok", false);
+        oracle_rest_heard(on, json_string_value(name), done, self->ticket);
+    }
+}
+
 void person_hear(int64_t peer, uint32_t request, const json_t *body)
 {
     struct person *self = &persons[peer - NET_PERSONS];
@@ -335,6 +423,9 @@ void person_hear(int64_t peer, uint32_t request, const json_t *body)
           msg_str_or(body, "text", ""));
     if (strcmp(type, "SUBMIT") == 0 && strcmp(msg_type(body), "OK") == 0) {
         hear_submitted(body);
+    }
+    if (is_rest(self->body)) {
+        hear_rest(self, body);
     }
     json_decref(self->body);
     self->body = NULL;

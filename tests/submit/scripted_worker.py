@@ -2,8 +2,8 @@
 
 Words in the name of the .blend say what happens: `held` asks about pictures, `nocamera` fails at
 inspection, `warn` has a warning, `movie` a movie path, `bad2` fails at frame 2, `slow` waits
-before each frame until a file `go` lies beside the .blend, `full` has a full disk, `picky` fails
-at once on the device cpu:0. Words in the file DBLEND_HOME/script:
+before each frame until a file `go` lies beside the .blend, `full` has a full disk, `large` takes
+much memory, `lost` loses a card of a group, `picky` fails at once on the device cpu:0. Words in the file DBLEND_HOME/script:
 `die` ends a worker with 1 at its start, `busy` with 4, `gone` with 5, `one` an inspector with 4. While DBLEND_HOME/hold is there no sweep
 comes to its end; `held` beside it says that one was begun.
 """
@@ -53,8 +53,8 @@ def list_blenders():
 
 
 class Worker:
-    def __init__(self, device, owner):
-        self.device, self.owner = device, owner
+    def __init__(self, device, owner, regroups):
+        self.device, self.owner, self.regroups = device, owner, regroups
         self.inspector = device == "none"
         self.host = socket.gethostname()
         self.id = uuid.uuid4().hex
@@ -91,12 +91,17 @@ class Worker:
         kinds = ["inspect", "sweep"] if self.inspector else ["render", "inspect", "sweep"]
         body = {"t": "READY", "worker": self.id, "name": f"{self.host}/{self.device}",
                 "host": self.host, "pid": os.getpid(), "device": self.device,
-                "device_kind": "none" if self.inspector else "cpu", "kinds": kinds,
+                "device_kind": self.kind(), "kinds": kinds,
                 "blenders": [{"version": "3.4.1", "path": "/opt/blender", "denoiser": True}],
                 "holding": self.named(), "reports": self.reports[:8]}
+        if self.kind() == "gpu":
+            body.update(cards=self.device.count("+") + 1, regroups=self.regroups)
         if self.job:
             body["job"] = self.job["job"]
         self.send(body)
+
+    def kind(self):
+        return "none" if self.inspector else "gpu" if self.device.startswith("pci:") else "cpu"
 
     def named(self):
         return [{"claim": claim, "phase": held["phase"]} for claim, held in self.holding.items()]
@@ -242,6 +247,9 @@ class Worker:
         if "full" in file.name:
             return self.end(claim, "error", code="disk-full", text=f"no room in {file.parent}",
                             hint="make room", fatal=False)
+        if "lost" in file.name and "+" in self.device:
+            return self.end(claim, "error", code="device-lost", text="GPU is lost", hint="",
+                            fatal=False)
         if "picky" in file.name and self.device == "cpu:0":
             return self.end(claim, "error", code="crashed", text="Blender crashed", hint="",
                             fatal=False)
@@ -263,7 +271,12 @@ class Worker:
         if there:
             self.end(claim, "kept", files=files)
         else:
-            self.end(claim, "finished", ms=20, files=files, digest="dblend:" + "0" * 32 + ":3.4")
+            self.end(claim, "finished", ms=20, files=files, digest="dblend:" + "0" * 32 + ":3.4",
+                     **self.peaks(file.name))
+
+    def peaks(self, name):
+        card = {"gpu_peak_bytes": 12 << 30} if self.kind() == "gpu" else {}
+        return {"rss_peak_bytes": 3 << 30, **card} if "large" in name else {}
 
     def run(self):
         self.connect()
@@ -316,8 +329,8 @@ def main():
     parser.add_argument("--list", nargs="+")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--owner-fd", type=int, default=-1)
-    parser.add_argument("--max-temperature")
-    words = parser.parse_args()
+    parser.add_argument("--regroups", type=int, default=0)
+    words, _ = parser.parse_known_args()
     if words.list and words.list[0] == "cards":
         return 0  # there are none
     if words.list:
@@ -337,7 +350,7 @@ def main():
         return 5
     if words.device == "none" and "one" in script.split():
         return 4
-    return Worker(words.device, words.owner_fd).run()
+    return Worker(words.device, words.owner_fd, words.regroups).run()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from clitools import Terminal, until
 
 JOB_KEYS = ["type", "job", "name", "file", "scene", "state", "priority", "output", "frames",
-            "warnings", "submitted", "finished", "eta_s", "error"]
+            "warnings", "submitted", "finished", "eta_s", "memory", "error"]
 
 
 def test_add_starts_what_inspects_and_prints_a_line_a_job(home):

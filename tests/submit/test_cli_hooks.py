@@ -1,5 +1,6 @@
 """Hooks: what the user's own programs are told, and that nothing waits for them."""
 
+import json
 import os
 import signal
 
@@ -38,6 +39,12 @@ def write(home, name, text, mode=0o755):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(text)
     (folder / name).chmod(mode)
+
+
+def steward_of(home):
+    """The process that runs the hooks."""
+    return until(lambda: [pid for pid, words in home.processes() if " hooks " in words],
+                 why="there is no steward")[0]
 
 
 def log_of(home):
@@ -114,12 +121,116 @@ def test_who_takes_over_runs_none_again(home, notes):
 def test_killed_the_farm_leaves_the_hooks_of_its_end(home, notes):
     farm = home.farm()
     until(lambda: notes().count("on-worker-start") == 2, why="workers have not started")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # as when a session ends
+        os.kill(steward_of(home), number)
     farm.send(signal.SIGKILL)
     farm.end()
+    assert "what runs the hooks has died" not in farm.stderr()
     until(lambda: "on-farm-stop" in notes(), why="on-farm-stop is not run")
     assert notes("on-farm-stop")[0]["DBLEND_REASON"] == "died"
     assert notes().count("on-worker-stop") == 2
     until(lambda: not home.processes(), why="something is left")
+
+
+@pytest.mark.parametrize("name", ["on-frame-done", "on-job-done"])
+def test_one_that_is_killed_has_a_successor_that_runs_each_hook_once(home, notes, name):
+    """It dies while a hook runs, which outlives it, and others wait."""
+    write(home, name, NOTE + f"while ! [ -e '{home.folder}/on' ]; do sleep 0.02; done\n")
+    farm = home.farm()
+    home.blend()
+    job, = home.ok("add", "-q", "-f", "1-4", "plain.blend").split()
+    home.ok("wait", job)
+    until(lambda: name in notes(), why=f"no {name}: {farm.stderr()}")
+    os.kill(steward_of(home), signal.SIGKILL)
+    farm.says("what runs the hooks has died: signal 9 (Killed); another one goes on")
+    (home.folder / "on").touch()
+    until(lambda: "on-queue-empty" in notes(), why=f"nobody goes on: {notes()} {farm.stderr()}")
+    farm.send(signal.SIGTERM)
+    assert farm.end() == 143
+    words = notes()
+    assert words[0] == "on-farm-start" and words[-1] == "on-farm-stop"
+    assert sorted(words[-3:-1]) == ["on-worker-stop"] * 2
+    assert {word: words.count(word) for word in NAMES} == {
+        "on-farm-start": 1, "on-farm-stop": 1, "on-worker-start": 2, "on-worker-stop": 2,
+        "on-frame-done": 4, "on-job-done": 1, "on-queue-empty": 1}
+    assert {facts["DBLEND_FRAME"] for facts in notes("on-frame-done")} == {"1", "2", "3", "4"}
+    assert {facts["DBLEND_FARM_PID"] for facts in notes("on-farm-stop") + notes("on-farm-start")} \
+        == {str(farm.process.pid)}
+    assert notes("on-farm-stop")[0]["DBLEND_REASON"] == "stopped"
+
+
+@pytest.mark.parametrize("name", ["on-worker-stop", "on-farm-stop"])
+def test_killed_at_the_end_it_has_a_successor_too(home, notes, name):
+    write(home, name, NOTE + f"while ! [ -e '{home.folder}/on' ]; do sleep 0.02; done\n")
+    farm = home.farm()
+    until(lambda: notes().count("on-worker-start") == 2, why="workers have not started")
+    farm.send(signal.SIGTERM)
+    until(lambda: name in notes(), why=f"no end: {farm.stderr()}")
+    until(lambda: not [words for _, words in home.processes() if "dblend-broker " in words],
+          why="the farm still stops")
+    os.kill(steward_of(home), signal.SIGKILL)
+    farm.says("another one goes on")
+    (home.folder / "on").touch()
+    assert farm.end() == 143
+    until(lambda: not home.processes(), why="something is left")
+    words = notes()
+    assert words.count("on-farm-start") == 1 and words.count("on-worker-stop") == 2
+    assert words[-1] == "on-farm-stop" and words.count("on-farm-stop") == 1
+    assert notes("on-farm-stop")[0]["DBLEND_REASON"] == "stopped"
+
+
+def test_a_successor_knows_the_workers_also_where_no_hook_was_run(home, notes):
+    """There is on-worker-stop alone: what it needs is noted down all the same."""
+    for name in set(NAMES) - {"on-worker-stop"}:
+        (home.home / "config" / name).unlink()
+    farm = home.farm()
+    home.blend()
+    job, = home.ok("add", "-q", "-f", "1-2", "plain.blend").split()
+    home.ok("wait", job)
+    state = home.home / "run" / "hooks.json"
+    until(lambda: state.exists() and len(json.loads(state.read_text())["workers"]) == 2,
+          why="the workers are not noted down")
+    os.kill(steward_of(home), signal.SIGKILL)
+    farm.says("another one goes on")
+    farm.send(signal.SIGTERM)
+    assert farm.end() == 143
+    until(lambda: not home.processes(), why="something is left")
+    assert notes() == ["on-worker-stop"] * 2
+    assert json.loads(state.read_text())["open"] is False
+
+
+def test_killed_with_its_farm_the_next_one_runs_the_hooks_of_that_end_first(home, notes):
+    farm = home.farm()
+    until(lambda: notes().count("on-worker-start") == 2, why="workers have not started")
+    steward = steward_of(home)
+    os.kill(steward, signal.SIGSTOP)
+    farm.send(signal.SIGKILL)
+    farm.end()
+    os.kill(steward, signal.SIGKILL)
+    until(lambda: not home.processes(), why="something is left")
+    assert "on-farm-stop" not in notes()
+    home.farm()
+    until(lambda: notes().count("on-farm-start") == 2, why="the next farm has none")
+    until(lambda: notes().count("on-worker-start") == 4, why="nor have its workers")
+    words = notes()
+    assert words[3:7] == ["on-worker-stop", "on-worker-stop", "on-farm-stop", "on-farm-start"]
+    stop, = notes("on-farm-stop")
+    assert stop["DBLEND_REASON"] == "died"
+    assert stop["DBLEND_FARM_PID"] == str(farm.process.pid)
+
+
+def test_what_dies_again_and_again_is_left(home):
+    """Hooks that are of no harm, and a process that runs them which always crashes."""
+    write(home, "on-farm-start", "#!/bin/sh\nkill -SEGV $PPID\nsleep 0.1\n")
+    for name in NAMES[1:]:
+        write(home, name, "#!/bin/sh\nkill -SEGV $PPID\nsleep 0.1\n")
+    farm = home.farm()
+    for number in range(4):
+        home.blend(f"plain{number}")
+        home.ok("wait", home.ok("add", "-q", "-f", "1-2", f"plain{number}.blend").split()[0])
+    farm.says("they are not run any more")
+    assert farm.stderr().count("another one goes on") == 4
+    assert farm.process.poll() is None
 
 
 def test_one_that_hangs_is_ended_and_holds_nothing_up(home, notes):

@@ -54,3 +54,14 @@ def test_what_is_no_worker_is_said(home):
     assert done.returncode == 1 and "no worker of that name or device" in done.stderr
     error, = home.json("rest", "cpu:5", status=1)
     assert error["code"] == "no-such-worker"
+
+
+def test_workers_are_drained_by_name_and_by_device(home):
+    farm = home.farm("cpu:0,1")
+    first, second = sorted(home.json("workers"), key=lambda one: one["device"])
+    done = home.run("drain", first["device"], second["worker"], "vm/nobody")
+    assert done.returncode == 1 and "vm/nobody: no worker of that name or device" in done.stderr
+    for one in (first, second):
+        assert f"{one['worker']} finishes what it renders and leaves" in done.stderr
+        until(lambda: one["pid"] not in home.pids(one["device"]), why="it does not leave")
+    assert "died" not in farm.stderr()

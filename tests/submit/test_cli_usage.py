@@ -17,6 +17,8 @@ OPTIONS = ["--frames", "--output", "--render-folder", "--scene", "--engine", "--
            "--stall", "--max-frame-time",
            "--min-frame-time", "--strict", "--allow-missing", "--no-scripts", "--unbaked", "--mix",
            "--device-type", "--allow-cpu", "--name"]
+CREW = ["--devices", "--low-impact", "--max-temperature", "--blender", "--bpy", "--factory", "--recycle",
+        "--when-done"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -36,6 +38,15 @@ def test_every_command_is_in_help_and_completion(home):
     for command in COMMANDS:
         assert re.search(rf"^  {command} ", text, re.M)
         assert command in bash and f"'{command}:" in zsh
+
+
+@pytest.mark.parametrize("command", ["render", "farm"])
+def test_options_of_who_renders_are_in_help_and_completion(home, command):
+    text = home.ok(command, "--help")
+    bash = (ROOT / "submit" / "completion" / "dblend.bash").read_text()
+    zsh = (ROOT / "submit" / "completion" / "_dblend").read_text()
+    for option in CREW:
+        assert option in text and option in bash and option in zsh, option
 
 
 @pytest.mark.parametrize("command", ["render", "add"])

@@ -1,6 +1,8 @@
 """--when-done and the inhibitor, with stand-ins for systemctl and systemd-inhibit."""
 
+import datetime
 import os
+import shutil
 import signal
 
 import pytest
@@ -67,6 +69,30 @@ def test_a_farm_suspends_when_the_queue_is_empty_and_again_after_more(home, mach
     assert farm.process.poll() is None
 
 
+def test_the_notice_is_waited_for(home, machine):
+    """A look at the queue comes every two or three seconds: none is the end of the notice."""
+    machine.notice(6)
+    home.blend()
+    farm = home.start("farm", "--devices", "cpu/2", "--when-done", "poweroff")
+    farm.says("the farm runs on")
+    home.ok("add", "-f", "1-2", "plain.blend")
+    until(lambda: machine.said("systemctl"), why=farm.stderr())
+    assert machine.said("systemctl") == ["poweroff"]
+    told, = [event["time"] for event in home.json("log") if event["event"] == "farm-notice"]
+    begun = datetime.datetime.fromisoformat(told).timestamp()
+    assert (machine.folder / "systemctl").stat().st_mtime - begun > 4
+
+
+def test_without_a_setting_the_notice_is_a_minute(home, machine):
+    (home.home / "config" / "dblend.cfg").unlink()
+    home.blend()
+    farm = home.start("farm", "--devices", "cpu/2", "--when-done", "suspend")
+    farm.says("the farm runs on")
+    home.ok("add", "-f", "1-2", "plain.blend")
+    farm.says("nothing is left to render; in 60 s: this machine is suspended")
+    assert machine.said("systemctl") == []
+
+
 def test_ctrl_c_ends_the_notice_and_nothing_else(home, machine):
     machine.notice(60)
     home.blend()
@@ -102,6 +128,20 @@ def test_render_runs_a_command_once_all_has_stopped(home, machine):
     home.ok("render", "--devices", "cpu/2", "-f", "1-2", "--when-done", f"echo did >> '{mark}'",
             "plain.blend")
     until(lambda: machine.said("mark") == ["did"], why="the command is not run")
+
+
+def test_nothing_is_held_while_the_machine_is_suspended(home, machine):
+    """It would not let itself be suspended."""
+    machine.put("systemctl", "#!/bin/sh\nread -r pid rest < \"$SAID/held\"\n"
+                             "kill -0 $pid && echo held >> \"$SAID/was\" || echo free >> \"$SAID/was\"\n")
+    home.blend("slow")
+    render = home.start("render", "--devices", "cpu/2", "-f", "1-2", "--when-done", "suspend",
+                        "slow.blend")
+    until(lambda: machine.said("held"), why=render.stderr())
+    (home.work / "go").touch()
+    assert render.end() == 0
+    until(lambda: machine.said("was"), why="nothing is done")
+    assert machine.said("was") == ["free"]
 
 
 def test_render_leaves_the_machine_on_for_other_jobs(home, machine):
@@ -161,6 +201,39 @@ def test_what_prevents_the_inhibitor_is_told_once(home, machine):
     home.blend("slow more")
     home.ok("add", "-f", "1-2", "slow more.blend")
     assert farm.stderr().count("nothing keeps this machine") == 1
+
+
+def test_without_a_program_that_inhibits_it_is_told_once(home, machine):
+    (machine.tools / "systemd-inhibit").unlink()
+    home.env["PATH"] = str(machine.tools)
+    home.blend("slow")
+    farm = home.farm()
+    home.ok("add", "-f", "1-2", "slow.blend")
+    farm.says("nothing keeps this machine from going to sleep while it renders: systemd-inhibit: "
+              "No such file or directory")
+    assert farm.stderr().count("nothing keeps this machine") == 1
+
+
+@pytest.mark.skipif(not shutil.which("systemd-inhibit"), reason="no systemd-inhibit is installed")
+def test_without_a_bus_the_real_one_says_why_not(home, machine):
+    (machine.tools / "systemd-inhibit").unlink()
+    home.env["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={home.folder}/nobody"
+    home.blend("slow")
+    farm = home.farm()
+    home.ok("add", "-f", "1-2", "slow.blend")
+    farm.says("nothing keeps this machine from going to sleep while it renders: Failed")
+    assert farm.process.poll() is None
+
+
+def test_without_systemctl_it_says_so(home, machine):
+    (machine.tools / "systemctl").unlink()
+    home.env["PATH"] = str(machine.tools)
+    home.blend()
+    farm = home.start("farm", "--devices", "cpu/2", "--when-done", "suspend")
+    farm.says("the farm runs on")
+    home.ok("add", "-f", "1-2", "plain.blend")
+    farm.says("--when-done suspend cannot be done: No such file or directory")
+    assert farm.process.poll() is None
 
 
 def test_a_command_that_fails_is_told(home, machine):

@@ -85,6 +85,24 @@ def test_without_tmux_each_has_a_terminal(home, tools):
     assert all(f"[-e][tail][-n40][-F][--pid={farm.process.pid}]" in line for line in said())
 
 
+def test_a_tmux_that_fails_ends_the_farm_and_says_why(home, tools):
+    tools("tmux")
+    (home.folder / "tools" / "tmux").write_text("#!/bin/sh\necho no server today >&2\nexit 1\n")
+    done = home.run("farm", "--devices", "cpu/2", "--windows")
+    assert done.returncode == 1
+    assert "--windows: tmux: no server today" in done.stderr
+    until(lambda: not home.processes(), why="something is left")
+
+
+def test_a_terminal_that_cannot_be_started_ends_the_farm_too(home, tools):
+    tools("x-terminal-emulator")
+    (home.folder / "tools" / "x-terminal-emulator").write_text("#!/bin/nowhere\n")
+    done = home.run("farm", "--devices", "cpu/2", "--windows")
+    assert done.returncode == 1
+    assert "x-terminal-emulator: No such file or directory" in done.stderr
+    until(lambda: not home.processes(), why="something is left")
+
+
 def test_with_neither_it_says_so_and_starts_nothing_for_long(home, tools):
     os.makedirs(home.env["PATH"], exist_ok=True)
     done = home.run("farm", "--devices", "cpu/2", "--windows")

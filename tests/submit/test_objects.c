@@ -27,7 +27,8 @@ static void job_has_every_key_in_order(void **state)
                 "\"state\":null,\"priority\":null,\"output\":null,\"frames\":{\"total\":null,"
                 "\"waiting\":null,\"claimed\":null,\"done\":null,\"kept\":null,\"taken\":null,"
                 "\"failed\":null,\"cancelled\":null},\"warnings\":[],\"submitted\":null,"
-                "\"finished\":null,\"eta_s\":null,\"error\":null}");
+                "\"finished\":null,\"eta_s\":null,\"memory\":{\"gpu_peak_bytes\":null,"
+                "\"gpu_rss_peak_bytes\":null,\"cpu_rss_peak_bytes\":null},\"error\":null}");
 }
 
 static void what_is_not_documented_is_left_out(void **state)

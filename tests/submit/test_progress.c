@@ -109,6 +109,21 @@ static void workers_show_blenders_phase(void **state)
     assert_non_null(strstr(line, "71 C  sample 128/512"));
 }
 
+static void idle_workers_say_what_they_leave_to_others(void **state)
+{
+    (void)state;
+    CLEANUP(cleanup_json)
+    json_t *worker = json_pack("{s:s, s:s, s:[], s:s, s:{s:s}}", "worker", "ws1/gpu", "state",
+                               "idle", "frames", "phase", "", "error", "text", "its card is small");
+    CLEANUP(cleanup_free) char *line = progress_worker_line(worker);
+    CLEANUP(cleanup_free) char *phase = progress_worker_phase(worker);
+    assert_non_null(strstr(line, "idle its card is small"));
+    assert_string_equal(phase, "its card is small");
+    json_object_del(worker, "error");
+    CLEANUP(cleanup_free) char *plain = progress_worker_line(worker);
+    assert_string_equal(strrchr(plain, ' '), " idle");
+}
+
 static json_t *movie_detail(const char *frames)
 {
     return json_pack("{s:{s:{s:o}}, s:{s:i, s:i, s:i, s:i, s:s, s:s, s:[{s:s, s:s, s:i, s:s}]}}",
@@ -187,6 +202,7 @@ int main(void)
         cmocka_unit_test(old_frames_leave_the_window),
         cmocka_unit_test(lines_fit_the_terminal),
         cmocka_unit_test(workers_show_blenders_phase),
+        cmocka_unit_test(idle_workers_say_what_they_leave_to_others),
         cmocka_unit_test(movie_command_can_be_pasted),
         cmocka_unit_test(movie_of_stepped_frames_reads_just_these),
         cmocka_unit_test(movie_of_an_odd_size_is_padded),

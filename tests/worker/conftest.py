@@ -1,4 +1,4 @@
-"""Fixtures: the real dblend-worker against a broker in the test's hands."""
+"""Fixtures: the real worker, in C and in Python, against a broker in the test's hands."""
 
 import json
 import os
@@ -15,7 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from described_cycles import machine_env  # noqa: E402
 from scripted_broker import Broker  # noqa: E402
-from workertools import BIN, HERE, STAND_IN, describe, make_found  # noqa: E402
+from workertools import (  # noqa: E402
+    BIN, HERE, KINDS, STAND_IN, TESTED, describe, make_found)
 
 MAKE_SCENE = """
 import bpy
@@ -36,12 +37,27 @@ bpy.ops.wm.save_as_mainfile(filepath={path!r})
 """
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_card: on a described machine, for both workers")
+
+
 def pytest_collection_modifyitems(items):
     if not (BIN / "dblend-worker").exists():
         missing = pytest.mark.skip(reason=f"no dblend-worker in {BIN}: ./farm.sh build makes it")
         for item in items:
             if HERE in pathlib.Path(item.fspath).parents:
                 item.add_marker(missing)
+
+
+def pytest_generate_tests(metafunc):
+    """Every test that runs a worker runs each make of it, but for what cards the one cannot."""
+    if "worker_kind" in metafunc.fixturenames:
+        cards = "on_machine" in metafunc.fixturenames and \
+            not metafunc.definition.get_closest_marker("one_card")
+        skip = pytest.mark.skip(reason="the worker in Python takes one NVIDIA card and no more")
+        kinds = [pytest.param(kind, marks=skip if cards and kind == "python" else ())
+                 for kind in TESTED]
+        metafunc.parametrize("worker_kind", kinds)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -54,14 +70,15 @@ def pytest_runtest_makereport(item, call):
 
 
 class Worker:
-    """One dblend-worker and its log."""
+    """One worker and its log."""
 
-    def __init__(self, home, arguments, env, pass_fds=()):
+    def __init__(self, kind, home, arguments, env, pass_fds=()):
+        program, its_env = KINDS[kind]
         self.log = home / f"worker-{len(list(home.glob('worker-*.log')))}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [str(BIN / "dblend-worker"), "-v", *arguments], stdout=subprocess.PIPE, stderr=log,
-                env={**os.environ, "DBLEND_HOME": str(home / "home"), **env}, text=True,
+                [*program, "-v", *arguments], stdout=subprocess.PIPE, stderr=log, text=True,
+                env={**os.environ, **its_env, "DBLEND_HOME": str(home / "home"), **env},
                 pass_fds=pass_fds)
         self.lines = []
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -104,18 +121,31 @@ def broker(home):
 
 
 @pytest.fixture
-def start(request, home):
+def start(request, home, worker_kind):
     """start("--device", "cpu:0", env={}) runs one more worker; all are ended with the test."""
     request.node.workers = []
 
     def run(*arguments, pass_fds=(), **env):
-        worker = Worker(home, arguments, env, pass_fds)
+        worker = Worker(worker_kind, home, arguments, env, pass_fds)
         request.node.workers.append(worker)
         return worker
 
     yield run
     for worker in request.node.workers:
         worker.stop()
+
+
+@pytest.fixture
+def lines_of(home, worker_kind):
+    """lines_of("--list", "blenders") is (status, the JSON lines it printed, what it said)."""
+    def run(*arguments, **env):
+        program, its_env = KINDS[worker_kind]
+        done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False,
+                              env={**os.environ, **its_env, "DBLEND_HOME": str(home / "home"),
+                                   **env})
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+    return run
 
 
 @pytest.fixture

@@ -12,6 +12,19 @@ VARIABLES = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "ROCR_VISIBLE_DEVICES"
              "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "ONEAPI_DEVICE_SELECTOR")
 
 
+def change(file, card, key, value):
+    """Change or add a line of a card (by its address), or of the machine itself (None)."""
+    head, *parts = file.read_text().split("\n[")
+    parts = [head, *parts]
+    at = 0 if card is None else next(
+        i for i, part in enumerate(parts) if part.startswith(f"{card}]"))
+    lines = [line for line in parts[at].splitlines() if line.split("=")[0].strip() != key]
+    parts[at] = "\n".join([*lines, f"{key} = {value}\n"])
+    swap = file.with_suffix(".new")
+    swap.write_text("\n[".join(parts))
+    swap.rename(file)  # whole, whenever it is read
+
+
 class Machine:
     """A copy of a machine file; what is run on it sees no real card."""
 
@@ -22,16 +35,8 @@ class Machine:
         self.probe = None
 
     def set(self, card, key, value):
-        """Change or add a line of a card (by its address), or of the machine itself (None)."""
-        head, *parts = self.file.read_text().split("\n[")
-        parts = [head, *parts]
-        at = 0 if card is None else next(
-            i for i, part in enumerate(parts) if part.startswith(f"{card}]"))
-        lines = [line for line in parts[at].splitlines() if line.split("=")[0].strip() != key]
-        parts[at] = "\n".join([*lines, f"{key} = {value}\n"])
-        swap = self.file.with_suffix(".new")
-        swap.write_text("\n[".join(parts))
-        swap.rename(self.file)  # whole, whenever it is read
+        """As change()."""
+        change(self.file, card, key, value)
         return self
 
     def environment(self, **more):

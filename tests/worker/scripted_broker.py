@@ -5,10 +5,16 @@ a SYNC is parked until there is something to say. Nothing runs by itself: until(
 """
 
 import os
+import pathlib
+import sys
 import time
 
 import msgpack
 import zmq
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "python"))
+
+from dblend import messages  # noqa: E402
 
 FARM = "0123456789abcdef"
 
@@ -135,6 +141,7 @@ class Broker:
 
     def check(self, body):
         """What holds for every message."""
+        messages.check(body, "from-worker")
         if body["t"] == "READY" and body["worker"] != self.worker:
             self.worker, self.seq = body["worker"], 0
         assert body["seq"] > self.seq, "seq must rise"
@@ -209,4 +216,5 @@ class Broker:
         self.reply(answer)
 
     def reply(self, answer):
+        messages.check(answer, "to-worker")
         self.socket.send_multipart([*self.address, msgpack.packb(answer)])

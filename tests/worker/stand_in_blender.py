@@ -19,6 +19,7 @@ removed when it strikes, so that it strikes once.
     crash-open  ends by a signal while it opens
     deaf        ignores TERM
     used        (stays) what it says that Cycles uses, as JSON
+    full-card   (stays) each frame of a worker of a card finds no memory left there
 
 On a described machine (tests/fake-gpu) it chooses among that machine's cards as autorender does.
 
@@ -97,6 +98,7 @@ class StandIn:
         self.stream = socket.socket(fileno=fd)
         self.job = {}
         self.busy = False
+        self.on_card = False
 
     def say(self, **answer):
         self.stream.sendall((json.dumps(answer) + "\n").encode())
@@ -125,7 +127,7 @@ class StandIn:
             self.say(event="error", id=command["id"], code="no-camera", text="no camera",
                      hint="add one", fatal=True)
             return
-        if strikes(f"gpu-memory-{frame}"):
+        if strikes(f"gpu-memory-{frame}") or self.on_card and (FOLDER / "full-card").exists():
             self.say(event="error", id=command["id"], code="script-error",
                      text="System is out of GPU memory", hint="", fatal=False)
             return
@@ -152,6 +154,7 @@ class StandIn:
             self.say(id=command["id"], **error.as_event())
             return
         note("used-devices", json.dumps(used))
+        self.on_card = used["type"] != "NONE"
         self.say(event="opened", id=command["id"], ms=1, device=used, scripts=scripts)
 
     def handle(self, command):

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "proto/clock.h"
 #include "tests/worker/temp_folder.h"
 #include "worker/blender.h"
+#include "worker/oom.h"
 #include "worker/watch.h"
 
 enum { PATIENCE_MS = 20000 };
@@ -28,13 +30,25 @@ static const char short_lived[] =
     "command = json.loads(s.recv(65536))\n"
     "s.sendall(json.dumps({'event': 'rendered', 'id': command['id']}).encode() + b'\\n')\n";
 
+/* Ends as the kernel ends who takes too much memory. */
+static const char killed[] = "#!/bin/sh\nkill -KILL $$\n";
+
 struct bench {
     struct temp_folder *folder;
     struct blender_info info;
     blender_t *blender;
     int answers, ends;
     int answers_at_end; /* how many had come when its end was told */
+    char code[32];      /* of its last end */
 };
+
+/* In the place of worker/oom: so many were ended by the kernel. */
+static int64_t kills;
+
+int64_t oom_kills(void)
+{
+    return kills;
+}
 
 /* worker/watch without a loop: the test decides what is handled, and in which order. */
 static struct {
@@ -93,6 +107,7 @@ static void ended(void *ctx, const struct blender_end *end)
 {
     struct bench *bench = ctx;
     assert_non_null(end->code);
+    (void)snprintf(bench->code, sizeof bench->code, "%s", end->code);
     bench->answers_at_end = bench->answers;
     bench->ends++;
 }
@@ -179,6 +194,20 @@ static void an_answer_before_its_end_counts(void **state)
     assert_int_equal(bench->answers_at_end, 1);
 }
 
+static void one_that_the_kernel_ended_was_out_of_memory(void **state)
+{
+    struct bench *bench = *state;
+    int64_t now_ms = clock_mono_ms();
+    want(bench, killed, now_ms);
+    (void)blender_tick(bench->blender, now_ms);
+    kills++;
+    handle_end();
+    assert_string_equal(bench->code, "out-of-memory");
+    (void)blender_tick(bench->blender, clock_mono_ms() + BLENDER_PAUSE_MAX_MS);
+    handle_end(); /* that was the one before: this one somebody else has killed */
+    assert_string_equal(bench->code, "crashed");
+}
+
 #define BENCH(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -186,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BENCH(pauses_between_deaths_double_up_to_the_longest),
         BENCH(an_answer_before_its_end_counts),
+        BENCH(one_that_the_kernel_ended_was_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

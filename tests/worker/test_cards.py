@@ -1,6 +1,7 @@
 """worker/card and worker/device on described machines (tests/fake-gpu): no card is needed."""
 
 import fcntl
+import grp
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from gpumachine import PROBE, Machine
-from workertools import BIN
+from workertools import BIN, HERE
 
 MIB = 1024 * 1024
 ENODEV, ENOTSUP, ETIMEDOUT = -19, -95, -110
@@ -301,6 +302,69 @@ def test_a_card_whose_node_is_not_there_was_not_given_to_us(machine):
     assert machine("amd").set("0000:03:00.0", "hidden", "yes").ids() == ["pci:0000:83:00.0"]
 
 
+def as_ordinary(*words):
+    """The command, which root's rights do not help to open what others may not."""
+    if os.geteuid() != 0:
+        return words
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search",
+            "--inh-caps=-dac_override,-dac_read_search", *words)
+
+
+@pytest.mark.parametrize("name, card", [("amd", "0000:83:00.0"), ("intel", "0000:03:00.0")])
+def test_who_may_not_open_a_card_is_told_what_to_do(machine, name, card):
+    done = machine(name).run("sh", "-c", 'chmod 0 "$HWLOC_FSROOT"/dev/dri/renderD129; exec "$@"',
+                             "sh", *as_ordinary(BIN / "dblend-worker", "--list", "cards"))
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert first["fault"] is None
+    assert second["pci"] == card and second["types"] == []
+    group = grp.getgrgid(os.getegid()).gr_name
+    assert second["fault"].startswith("you may not open ")
+    assert second["fault"].endswith(
+        f"/dev/dri/renderD129: `sudo usermod -aG {group} $USER', then log in again")
+
+
+def test_a_card_without_a_node_is_of_no_use(machine):
+    done = machine("amd").run(
+        "sh", "-c", 'rm -r "$HWLOC_FSROOT"/sys/bus/pci/devices/0000:83:00.0/drm; exec "$@"', "sh",
+        BIN / "dblend-worker", "--list", "cards")
+    assert [json.loads(line)["fault"] for line in done.stdout.splitlines()] == [
+        None, "its driver has made no /dev/dri node for it"]
+
+
+def put_drm(proc, fd, card, mib, client):
+    """A descriptor of a process on a card, as the kernel's DRM tells of it; proc: its folder."""
+    for part in ("fd", "fdinfo"):
+        (proc / part).mkdir(parents=True, exist_ok=True)
+    (proc / "fd" / str(fd)).symlink_to("/dev/dri/renderD128")
+    (proc / "fdinfo" / str(fd)).write_text(
+        f"drm-driver:\tamdgpu\ndrm-pdev:\t{card}\ndrm-client-id:\t{client}\n"
+        f"drm-memory-vram:\t{mib * 1024} KiB\n")
+
+
+@pytest.mark.parametrize("name, cards", [("amd", ["0000:03:00.0", "0000:83:00.0"]),
+                                         ("intel", ["0000:00:02.0", "0000:03:00.0"])])
+def test_who_is_on_a_card_of_amd_or_intel(machine, tmp_path, name, cards):
+    """The kernel's own words of each process, below the root that stands for it."""
+    script = tmp_path / "ask.py"
+    script.write_text(f"""
+import os, pathlib, subprocess, sys
+sys.path.insert(0, {str(HERE)!r})
+from test_cards import put_drm
+proc = pathlib.Path(os.environ["HWLOC_FSROOT"]) / "proc"
+put_drm(proc / "4711", 5, {cards[0]!r}, 2048, 7)
+put_drm(proc / "4711", 6, {cards[1]!r}, 12, 8)
+put_drm(proc / "815", 3, {cards[1]!r}, 300, 9)
+probe = subprocess.Popen([{str(PROBE)!r}], text=True, stdin=-1, stdout=-1)
+print(*probe.communicate("processes 0\\nprocesses 1\\n")[0].splitlines(), sep="\\n")
+""")
+    done = machine(name).run("/usr/bin/python3", script)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["rc"] for answer in answers] == [0, 0], done.stderr
+    assert [sorted(one[:2] for one in answer["processes"]) for answer in answers] == [
+        [[4711, 2048 * MIB]], [[815, 300 * MIB], [4711, 12 * MIB]]]
+
+
 def test_the_graphics_of_the_processor_come_last(machine):
     host = machine("intel")
     chip, card = host.cards()
@@ -311,6 +375,32 @@ def test_the_graphics_of_the_processor_come_last(machine):
     host.set("0000:03:00.0", "driver", "none")
     assert [device["device"] for device in host.devices("gpu")] == ["pci:0000:00:02.0"]
     assert [device["device"] for device in host.devices()] == ["cpu:0-7"]
+
+
+@pytest.mark.parametrize("values", [{}, {"metrics": 2}, {"metrics": 0, "memory": 512}])
+def test_the_graphics_of_a_processor_of_amd_share_its_memory(machine, values):
+    host = machine("apu")
+    for key, value in values.items():
+        host.set("0000:c4:00.0", key, value)
+    card, chip = host.cards()
+    assert (card["integrated"], card["memory_bytes"]) == (False, 24560 * MIB)
+    assert (chip["integrated"], chip["memory_bytes"], chip["display"]) == (True, None, True)
+    assert [device["device"] for device in host.devices()] == ["pci:0000:03:00.0"]
+    shown = host.run(BIN / "dblend", "devices").stdout.splitlines()
+    assert "24.0 GiB" in shown[1] and " shared " in shown[2]
+
+
+@pytest.mark.parametrize("values", [{"metrics": 1, "memory": 512}, {"metrics": 0, "memory": 4096}])
+def test_a_card_of_amd_is_no_chip_for_its_size(machine, values):
+    host = machine("apu")
+    for key, value in values.items():
+        host.set("0000:c4:00.0", key, value)
+    assert [card["integrated"] for card in host.cards()] == [False, False]
+
+
+def test_a_chip_has_in_use_what_was_set_aside_and_what_it_shares(probed):
+    told = probed("apu").ask("sample 1")
+    assert (told["used"], told["total"]) == ((256 + 1024) * MIB, -1)
 
 
 def test_what_a_driver_says_is_not_trusted(machine):

@@ -25,7 +25,13 @@ static void known_words_have_codes(void **state)
     expect("Calloc returns null: len=1", "out-of-memory");
     expect("Error: System is out of GPU memory", "out-of-gpu-memory");
     expect("Error: Out of memory in cuMemAlloc_v2(&pointer, size) (x.cpp:1)", "out-of-gpu-memory");
+    expect("Error: Failed to create CUDA context (Out of memory)", "out-of-gpu-memory");
+    expect("Error: Out of memory in CUDA queue copy_from_device (shade)", "out-of-gpu-memory");
     expect("Error: Out of memory in HIP queue enqueue (shade)", "out-of-gpu-memory");
+    expect("Failed to build acceleration structure: OPTIX_ERROR_DEVICE_OUT_OF_MEMORY",
+           "out-of-gpu-memory");
+    expect("oneAPI: UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY", "out-of-gpu-memory");
+    expect("ze: ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY", "out-of-gpu-memory");
     expect("Unable to determine the device handle: GPU is lost.", "device-lost");
     expect("Error: Illegal address in CUDA queue synchronize (shade)", "crashed");
 }

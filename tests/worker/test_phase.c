@@ -26,6 +26,9 @@ static void cycles_samples_are_read(void **state)
         "sample 128/512", 128, 512);
     expect("Fra:7 Mem:1M | Time:00:01.00 | Scene, ViewLayer | Rendered 3/40 Tiles, Sample 4/128",
            "sample 4/128", 4, 128);
+    /* as autorender prints them for 5.0 */
+    expect("Fra:1 Mem: 2M | Sample 0/64", "sample 0/64", 0, 64);
+    expect("Fra:1 Remaining: 00:02.07 | Mem: 6M | Sample 1/64", "sample 1/64", 1, 64);
 }
 
 static void eevee_samples_are_read(void **state)

@@ -1,9 +1,14 @@
+#include <linux/mempolicy.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -129,6 +134,75 @@ static void a_worker_without_a_card_shows_none(void **state)
     pin_env_clear(&env);
 }
 
+/* OpenGL knows no variable that chooses among NVIDIA's cards, and none for several at once. */
+static void who_draws_where_nobody_can_tell_is_one_of_its_host(void **state)
+{
+    (void)state;
+    const struct device devices[] = {
+        made_device(&made_nvidia[0], NULL),      made_device(&made_nvidia[0], &made_nvidia[1]),
+        made_device(&made_amd[0], &made_amd[1]), made_device(&made_amd[0], NULL),
+        made_device(&made_intel, NULL),          made_device(NULL, NULL),
+    };
+    static const bool shared[] = { true, true, true, false, false, false };
+    for (size_t i = 0; i < sizeof shared; i++) {
+        assert_int_equal(pin_draws_shared(&devices[i]), shared[i]);
+    }
+}
+
+/* These two take the place of hwloc's own: a machine of two nodes is not at hand. */
+static struct {
+    int memory_flags, cpu_flags;
+    int calls;
+    char memory[32], cpus[32];
+} bound;
+
+int hwloc_set_membind(hwloc_topology_t topology, hwloc_const_bitmap_t set,
+                      hwloc_membind_policy_t policy, int flags)
+{
+    (void)topology;
+    bound.calls++;
+    bound.memory_flags = flags;
+    assert_int_equal(policy, HWLOC_MEMBIND_BIND);
+    assert_true(hwloc_bitmap_list_snprintf(bound.memory, sizeof bound.memory, set) > 0);
+    return 0;
+}
+
+int hwloc_set_cpubind(hwloc_topology_t topology, hwloc_const_bitmap_t set, int flags)
+{
+    (void)topology;
+    bound.cpu_flags = flags;
+    assert_true(hwloc_bitmap_list_snprintf(bound.cpus, sizeof bound.cpus, set) > 0);
+    return 0;
+}
+
+static void pin_on(const char *machine)
+{
+    hwloc_topology_t topology;
+    struct device device = made_device(&made_nvidia[0], NULL);
+    memset(&bound, 0, sizeof bound);
+    assert_int_equal(hwloc_topology_init(&topology), 0);
+    assert_int_equal(hwloc_topology_set_synthetic(topology, machine), 0);
+    assert_int_equal(hwloc_topology_load(topology), 0);
+    device.cpus = hwloc_bitmap_alloc();
+    hwloc_bitmap_set_range(device.cpus, 2, 3);
+    assert_int_equal(pin_process(topology, &device), 0);
+    hwloc_bitmap_free(device.cpus);
+    hwloc_topology_destroy(topology);
+}
+
+static void cores_and_memory_are_those_of_the_device(void **state)
+{
+    (void)state;
+    pin_on("NUMANode:2 Core:2 PU:1");
+    assert_string_equal(bound.cpus, "2-3");
+    assert_int_equal(bound.cpu_flags, HWLOC_CPUBIND_PROCESS);
+    assert_string_equal(bound.memory, "2-3");
+    assert_int_equal(bound.memory_flags, HWLOC_MEMBIND_THREAD); /* a child inherits no other */
+    pin_on("NUMANode:1 Core:4 PU:1");
+    assert_string_equal(bound.cpus, "2-3");
+    assert_int_equal(bound.calls, 0); /* there is nothing to choose */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +212,8 @@ int main(void)
         cmocka_unit_test(a_card_of_amd_is_the_only_one_that_hip_can_count),
         cmocka_unit_test(a_card_without_a_uuid_leaves_its_own_lists_alone),
         cmocka_unit_test(a_worker_without_a_card_shows_none),
+        cmocka_unit_test(who_draws_where_nobody_can_tell_is_one_of_its_host),
+        cmocka_unit_test(cores_and_memory_are_those_of_the_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,10 @@ static int begin(void **state)
                                      (int64_t)24 << 30,
                                      talk->types,
                                      "GPU 2 (A5000)",
-                                     true };
+                                     true,
+                                     2,
+                                     (int64_t)48 << 30,
+                                     8 };
     talk->session = session_new(&me, &calls, talk->reports, 4711, 0);
     *state = talk;
     return 0;
@@ -192,6 +195,9 @@ static void it_says_what_its_card_is_and_does(void **state)
     assert_int_equal(sent_int(talk, "memory_bytes"), (int64_t)24 << 30);
     assert_string_equal(sent_text(talk, "device_name"), "GPU 2 (A5000)");
     assert_true(json_is_true(json_object_get(talk->sent, "draws_shared")));
+    assert_int_equal(sent_int(talk, "cards"), 2);
+    assert_int_equal(sent_int(talk, "regroups"), 8);
+    assert_int_equal(sent_int(talk, "largest_bytes"), (int64_t)48 << 30);
     assert_true(json_equal(json_object_get(talk->sent, "device_types"), talk->types));
     answer(talk, 1, "{}");
     (void)session_tick(talk->session, 1);

@@ -3,14 +3,12 @@
 The real one is used where $DBLEND_TEST_BPY names a Python that can import bpy.
 """
 
-import json
 import os
-import subprocess
 
 import pytest
 
 from test_worker_frames import inspect
-from workertools import BIN, STAND_IN, temporary
+from workertools import STAND_IN, temporary
 
 PYTHON = os.environ.get("DBLEND_TEST_BPY")
 
@@ -36,8 +34,8 @@ def test_a_variable_names_it_for_all_workers(broker, start, faults, device):
     assert [row["path"] for row in broker.ready[0]["blenders"]] == [str(STAND_IN)]
 
 
-def test_an_option_goes_before_the_variable(home):
-    rows, _ = listed(home, "--blender", str(STAND_IN), DBLEND_BPY="/nonexistent/python")
+def test_an_option_goes_before_the_variable(lines_of):
+    _, rows, _ = lines_of("--list", "blenders", "--blender", str(STAND_IN), DBLEND_BPY="/nonexistent/python")
     assert [row["path"] for row in rows] == [str(STAND_IN)]
 
 
@@ -47,19 +45,12 @@ def test_a_blender_program_is_told_its_threads_by_argument_alone(broker, start_s
     assert faults.starts()[0]["threads"] == ""
 
 
-def listed(home, *arguments, **more):
-    done = subprocess.run([str(BIN / "dblend-worker"), "--list", "blenders", *arguments], text=True,
-                          capture_output=True, check=False,
-                          env={**os.environ, "DBLEND_HOME": str(home / "home"), **more})
-    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
-
-
-def test_a_python_without_bpy_is_passed_over(home):
-    rows, said = listed(home, "--bpy", "/usr/bin/python3")
+def test_a_python_without_bpy_is_passed_over(lines_of):
+    _, rows, said = lines_of("--list", "blenders", "--bpy", "/usr/bin/python3")
     assert rows == [] and "cannot import bpy" in said
-    rows, said = listed(home, "--bpy", "/nonexistent/python")
+    _, rows, said = lines_of("--list", "blenders", "--bpy", "/nonexistent/python")
     assert rows == [] and "/nonexistent/python" in said
-    rows, _ = listed(home, "--bpy", "/usr/bin/python3", "--blender", str(STAND_IN))
+    _, rows, _ = lines_of("--list", "blenders", "--bpy", "/usr/bin/python3", "--blender", str(STAND_IN))
     assert [row["path"] for row in rows] == [str(STAND_IN)]
 
 

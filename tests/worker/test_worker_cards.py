@@ -24,6 +24,7 @@ def used(faults):
     return [json.loads(line) for line in faults.lines("used-devices")]
 
 
+@pytest.mark.one_card
 @pytest.mark.parametrize("index", range(4))
 def test_each_of_four_cards(broker, on_machine, faults, job, index):
     card = cards_of(FOUR)[index]
@@ -42,8 +43,10 @@ def test_each_of_four_cards(broker, on_machine, faults, job, index):
     place = card["pci"].rpartition(".")[0]
     assert [one["pci"] for one in said["used"]] == [place]
     assert said["listed"] == [f"CUDA_{card['name']}_{place}", f"CUDA_{card['name']}_{place}_OptiX"]
+    assert f"cycles uses OPTIX (CUDA_{card['name']}_{place}_OptiX)" in worker.told()
 
 
+@pytest.mark.one_card
 @pytest.mark.parametrize("index", [0, 5, 7])
 def test_of_eight_equal_cards_the_one_that_was_meant(broker, on_machine, faults, job, index):
     card = cards_of("eight-equal")[index]
@@ -92,6 +95,7 @@ def test_a_card_of_each_maker(broker, on_machine, faults, job, index, kind, name
     assert broker.ready[0].get("draws_shared", False) == (kind == "OPTIX")
 
 
+@pytest.mark.one_card
 def test_what_a_cluster_manager_gave_is_all_there_is(broker, on_machine, faults, job):
     """Slurm counts by PCI address: card 2 of the machine is the only one, and our gpu:0."""
     card = cards_of(FOUR)[2]
@@ -101,6 +105,7 @@ def test_what_a_cluster_manager_gave_is_all_there_is(broker, on_machine, faults,
     assert used(faults)[0]["used"][0]["pci"] == card["pci"].rpartition(".")[0]
 
 
+@pytest.mark.one_card
 def test_the_types_that_worker_and_job_prefer(broker, on_machine, faults, job):
     on_machine(FOUR, "--device", "gpu:0", "--device-type", "cuda,optix")
     render_one(broker, job)
@@ -109,6 +114,7 @@ def test_the_types_that_worker_and_job_prefer(broker, on_machine, faults, job):
     assert used(faults)[-1]["type"] == "OPTIX"
 
 
+@pytest.mark.one_card
 def test_a_type_that_the_card_has_not_ends_the_worker(broker, on_machine):
     worker = on_machine(FOUR, "--device", "gpu:0", "--device-type", "hip")
     broker.until(worker.ended)
@@ -116,6 +122,7 @@ def test_a_type_that_the_card_has_not_ends_the_worker(broker, on_machine):
     assert "none of these ways" in worker.told()
 
 
+@pytest.mark.one_card
 def test_a_wrong_type_is_a_wrong_argument(broker, on_machine):
     worker = on_machine(FOUR, "--device-type", "vulkan")
     broker.until(worker.ended)
@@ -138,6 +145,7 @@ def without_cycles(home, machine):
     return str(path)
 
 
+@pytest.mark.one_card
 def test_a_card_that_cycles_does_not_list_renders_nothing(broker, on_machine, faults, job, home,
                                                           out):
     worker = on_machine(FOUR, "--device", "gpu:0", DBLEND_FAKE_GPU=without_cycles(home, FOUR))
@@ -149,6 +157,7 @@ def test_a_card_that_cycles_does_not_list_renders_nothing(broker, on_machine, fa
     assert not out.exists() or list(out.iterdir()) == []
 
 
+@pytest.mark.one_card
 def test_on_the_cpu_only_when_the_job_allows_it(broker, on_machine, faults, job, home):
     on_machine(FOUR, "--device", "gpu:0", DBLEND_FAKE_GPU=without_cycles(home, FOUR))
     claim = render_one(broker, job, allow_cpu=True)
@@ -157,6 +166,7 @@ def test_on_the_cpu_only_when_the_job_allows_it(broker, on_machine, faults, job,
     assert used(faults)[0]["type"] == "NONE"
 
 
+@pytest.mark.one_card
 @pytest.mark.parametrize("machine", [FOUR, "mixed"])
 def test_a_cpu_worker_sees_no_card(broker, on_machine, faults, job, machine):
     on_machine(machine, "--device", "cpu")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from workertools import BIN, STAND_IN, describe, make_found, temporary
+from workertools import STAND_IN, describe, make_found, temporary
 
 
 def opened(faults):
@@ -258,25 +258,19 @@ def test_wrong_arguments_end_it_with_a_reason(start, broker, arguments, status, 
     assert text in worker.told()
 
 
-def lines_of(home, *arguments):
-    done = subprocess.run([str(BIN / "dblend-worker"), *arguments], capture_output=True, text=True,
-                          env={**os.environ, "DBLEND_HOME": str(home / "home")}, check=False)
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
-
-
-def test_devices_are_listed(home):
-    status, lines, _ = lines_of(home, "--list", "devices", "cpu/2")
+def test_devices_are_listed(lines_of):
+    status, lines, _ = lines_of("--list", "devices", "cpu/2")
     assert status == 0
     assert [line["device"] for line in lines] == ["cpu:0", "cpu:1"]
     assert lines[0]["kind"] == "cpu" and lines[0]["cpus"] == [0]
-    status, lines, error = lines_of(home, "--list", "devices", "cpu/4000")
+    status, lines, error = lines_of("--list", "devices", "cpu/4000")
     assert status == 2 and lines == [] and "only" in error
 
 
-def test_blenders_are_listed_and_remembered(home, faults):
+def test_blenders_are_listed_and_remembered(home, faults, lines_of):
     path = wrapper(home, "3.6.2")
     for _ in range(2):
-        status, lines, _ = lines_of(home, "--list", "blenders", "--blender", path)
+        status, lines, _ = lines_of("--list", "blenders", "--blender", path)
         assert status == 0
         assert lines == [{"version": "3.6.2", "path": path, "denoiser": False}]
     cache = json.loads((home / "home" / "blenders.json").read_text())
@@ -286,12 +280,12 @@ def test_blenders_are_listed_and_remembered(home, faults):
         file.write("\n# another one now\n")
     cache[path]["version"] = "9.9.9"
     (home / "home" / "blenders.json").write_text(json.dumps(cache))
-    assert lines_of(home, "--list", "blenders", "--blender", path)[1][0]["version"] == "3.6.2"
+    assert lines_of("--list", "blenders", "--blender", path)[1][0]["version"] == "3.6.2"
     cache = json.loads((home / "home" / "blenders.json").read_text())
     cache[path]["version"] = "9.9.9"
     (home / "home" / "blenders.json").write_text(json.dumps(cache))
     os.utime(path)  # of the same size, of another time
-    assert lines_of(home, "--list", "blenders", "--blender", path)[1][0]["version"] == "3.6.2"
+    assert lines_of("--list", "blenders", "--blender", path)[1][0]["version"] == "3.6.2"
 
 
 def test_an_interpreter_without_openimageio_is_passed_over(broker, start_stand_in, home, job):

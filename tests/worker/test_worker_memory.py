@@ -25,6 +25,7 @@ def telemetry(broker):
     return broker.last.get("telemetry", {})
 
 
+@pytest.mark.one_card
 def test_ready_says_what_the_card_is(broker, on_machine, machine):
     on_machine(machine.file, "--device", f"pci:{COOL}")
     broker.until(lambda: broker.ready)
@@ -49,6 +50,7 @@ def test_a_worker_of_cores_says_nothing_of_cards(broker, start_stand_in):
     assert telemetry(broker)["host_available_bytes"] > 0
 
 
+@pytest.mark.one_card
 def test_what_the_card_does_is_told(broker, on_machine, machine):
     on_machine(machine.file, "--device", f"pci:{HOT}")
     broker.until(lambda: "gpu_load_percent" in telemetry(broker))
@@ -62,6 +64,7 @@ def test_what_the_card_does_is_told(broker, on_machine, machine):
     assert "rest" not in broker.last  # nobody said how hot it may be
 
 
+@pytest.mark.one_card
 def test_a_card_that_is_too_hot_rests_until_it_is_ten_degrees_cooler(broker, on_machine, machine):
     worker = on_machine(machine.file, "--device", f"pci:{HOT}", "--max-temperature", "85")
     broker.until(lambda: broker.last.get("rest"))
@@ -76,6 +79,7 @@ def test_a_card_that_is_too_hot_rests_until_it_is_ten_degrees_cooler(broker, on_
     assert "rest: its card has 91 C" in worker.told() and "has cooled" in worker.told()
 
 
+@pytest.mark.one_card
 def test_a_card_that_is_lost_tells_nothing_any_more(broker, on_machine, machine):
     on_machine(machine.file, "--device", f"pci:{COOL}")
     broker.until(lambda: "gpu_load_percent" in telemetry(broker))
@@ -85,30 +89,31 @@ def test_a_card_that_is_lost_tells_nothing_any_more(broker, on_machine, machine)
 
 
 def test_the_peaks_of_a_frame_are_reported(broker, on_machine, machine, faults, job):
-    """Of our own process, not of what else is on the card."""
+    """Of our own process, not of what else is on the card; each frame has its own."""
     faults("slow-1", "slow-2")
     on_machine(machine.file, "--device", f"pci:{HOT}")
     broker.job = job
-    claim, = broker.frames(1)
+    claim, following = broker.frames(1, 2)
     broker.until(lambda: faults.lines("slow"))
     pid = faults.starts()[-1]["pid"]
     machine.set(HOT, "process", f"{pid} 20480 compute")
     broker.until(lambda: telemetry(broker).get("gpu_memory_used_bytes") == 30000 * MIB)
     machine.set(HOT, "used", 30001)  # seen, and so is what was written before
     broker.until(lambda: telemetry(broker).get("gpu_memory_used_bytes") == 30001 * MIB)
+    machine.set(HOT, "process", f"{pid} 5000 compute")  # it gives some back: the peak stays
+    machine.set(HOT, "used", 30003)
+    broker.until(lambda: telemetry(broker).get("gpu_memory_used_bytes") == 30003 * MIB)
     (faults.path / "go-1").write_text("")
     broker.until(lambda: broker.ended(claim))
     report = broker.report(claim, "finished")
     assert report["gpu_peak_bytes"] == 20480 * MIB
     assert MIB < report["rss_peak_bytes"] < GIB
-    machine.set(HOT, "process", f"{pid} 10 compute")
-    claim, = broker.frames(2)
     broker.until(lambda: len(faults.lines("slow")) == 2)
     machine.set(HOT, "used", 30002)
     broker.until(lambda: telemetry(broker).get("gpu_memory_used_bytes") == 30002 * MIB)
     (faults.path / "go-2").write_text("")
-    broker.until(lambda: broker.ended(claim))
-    assert broker.report(claim, "finished")["gpu_peak_bytes"] == 10 * MIB
+    broker.until(lambda: broker.ended(following))
+    assert broker.report(following, "finished")["gpu_peak_bytes"] == 5000 * MIB
 
 
 def test_a_card_that_works_is_a_sign_of_life(broker, on_machine, machine, faults, job):
@@ -126,6 +131,46 @@ def test_a_card_that_works_is_a_sign_of_life(broker, on_machine, machine, faults
     machine.set(HOT, "load", 0)
     broker.until(lambda: broker.ended(claim))
     assert broker.report(claim, "error")["code"] == "stalled"
+
+
+def test_a_card_that_works_for_others_is_none(broker, on_machine, machine, faults, job):
+    """The card is busy and our Blender on it, but the driver says who keeps it busy."""
+    faults("hang-1")
+    worker = on_machine(machine.file, "--device", f"pci:{HOT}", "--stall", "2")
+    broker.job = job
+    claim, = broker.frames(1)
+    broker.until(lambda: "started" in broker.of(claim))
+    pid = faults.starts()[-1]["pid"]
+    machine.set(HOT, "process", f"{pid} 20480 compute\nprocess = {os.getpid()} 9000 compute")
+    machine.set(HOT, "busy", f"{os.getpid()} 70\nbusy = {pid} 29")
+    begun = time.monotonic()
+    broker.until(lambda: time.monotonic() - begun > 6)
+    assert not broker.ended(claim), worker.told()
+    machine.set(HOT, "busy", f"{os.getpid()} 99")
+    broker.until(lambda: broker.ended(claim))
+    assert broker.report(claim, "error")["code"] == "stalled"
+    assert telemetry(broker)["gpu_load_percent"] == 99, "what is told is the card's"
+
+
+def test_the_load_of_another_program_is_none(broker, on_machine, machine, faults, job):
+    """This very process stands for it: the card is busy with that, and ours hangs."""
+    machine.set(HOT, "process", f"{os.getpid()} 10240 compute")
+    faults("hang-1")
+    on_machine(machine.file, "--device", f"pci:{HOT}", "--stall", "1")
+    broker.job = job
+    claim, = broker.frames(1)
+    broker.until(lambda: broker.ended(claim))
+    assert broker.report(claim, "error")["code"] == "stalled"
+
+
+def test_that_a_card_is_too_hot_is_told_at_once(broker, on_machine, machine):
+    """Not with the next heartbeat: until then there might be more frames."""
+    machine.set(HOT, "temperature", 40)
+    broker.park_ms = 60000
+    on_machine(machine.file, "--device", f"pci:{HOT}", "--max-temperature", "85")
+    broker.until(lambda: broker.syncs and broker.parked)
+    machine.set(HOT, "temperature", 91)
+    broker.until(lambda: broker.last.get("rest"), timeout=20.0)
 
 
 def test_where_no_driver_says_what_is_ours_the_card_does(broker, on_machine, machine, faults, job):
@@ -158,6 +203,7 @@ def test_who_holds_the_memory_of_the_card_is_named(broker, on_machine, machine, 
     assert error["gpu_had_bytes"] == (49140 - 10240) * MIB
 
 
+@pytest.mark.one_card
 def test_a_frame_that_ran_out_is_rendered_in_a_fresh_blender(broker, on_machine, machine, faults,
                                                              job):
     on_machine(machine.file, "--device", f"pci:{COOL}")

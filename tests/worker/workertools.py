@@ -3,11 +3,20 @@
 import hashlib
 import os
 import pathlib
+import sys
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 BIN = pathlib.Path(os.environ.get("DBLEND_BIN", ROOT / "build" / "bin"))
 STAND_IN = HERE / "stand_in_blender.py"
+
+# The two makes of the worker; DBLEND_TEST_WORKER=c or =python tests one of them, and
+# DBLEND_TEST_PYTHON names another Python for the second (with pyzmq and msgpack).
+KINDS = {
+    "c": ([str(BIN / "dblend-worker")], {}),
+    "python": ([os.environ.get("DBLEND_TEST_PYTHON", sys.executable), "-m", "dblend.worker"], {"PYTHONPATH": str(ROOT / "python")}),
+}
+TESTED = os.environ.get("DBLEND_TEST_WORKER", ",".join(KINDS)).split(",")
 
 
 def describe(path, job=1, options=None, found=None, **more):

@@ -448,6 +448,9 @@ void sim_ready(struct sim *self, struct sim_worker *worker)
         .memory_bytes = worker->memory_bytes,
         .ways = worker->ways,
         .draws_shared = worker->draws_shared,
+        .cards = worker->cards,
+        .regroups = worker->regroups,
+        .largest_bytes = worker->largest_bytes,
         .job = worker->job,
     };
     int64_t replaced;

@@ -39,6 +39,8 @@ struct sim_worker {
     int64_t memory_bytes;    /* of a card; 0: it does not say */
     unsigned ways;           /* device_types_bit of its cards; likewise */
     bool draws_shared;
+    int64_t largest_bytes;
+    int64_t cards, regroups;      /* 0: it does not say */
     struct queue_process process; /* said in READY */
     struct queue_process written; /* as the ledger has it; start 0: it has none */
     int64_t session, seq, seen, job;

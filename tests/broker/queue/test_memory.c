@@ -125,7 +125,10 @@ static void then_the_job_goes_to_a_larger_card(void **state)
     trouble_finish(sim, big);
     sim_step(sim, small);
     assert_int_equal(small->held_count, 0);
-    assert_int_equal(trouble_blocked(sim, job).count, 0);
+    struct trouble_list blocked = trouble_blocked(sim, job); /* for their size, not for failures */
+    assert_int_equal(blocked.count, 2);
+    assert_string_equal(blocked.views[0].code, "out-of-gpu-memory");
+    assert_string_equal(blocked.views[1].code, "out-of-gpu-memory");
     struct queue_error error;
     assert_int_equal(queue_retry(sim->queue, sim->now, job, RETRY_FAILED, &error), QUEUE_OK);
     sim_step(sim, small); /* it may try again */
@@ -163,6 +166,27 @@ static void where_no_card_is_larger_the_job_fails_with_the_figures(void **state)
 }
 
 /* One frame was done on the small card: it is the other frame that is too large, not the job. */
+/* What was learnt while it was paused did not end it: it ends when it goes on. */
+static void a_paused_job_that_goes_on_fails_with_the_figures(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = option(sim, NULL);
+    struct queue_error error;
+    struct sim_worker *worker = gpu(sim, "h/24", 24);
+    run_out(sim, worker);
+    assert_int_equal(queue_pause(sim->queue, sim->now, job, &error), QUEUE_OK);
+    run_out(sim, worker);
+    assert_int_equal(sim_job(sim, job).row->state, JOB_PAUSED);
+    assert_int_equal(sim_frame(sim, job, 1).state, FRAME_FAILED);
+    assert_int_equal(queue_resume(sim->queue, sim->now, job, NULL, &error), QUEUE_OK);
+    asks(sim, worker);
+    run_out(sim, worker);
+    run_out(sim, worker);
+    struct job_view view = sim_job(sim, job);
+    assert_int_equal(view.row->state, JOB_FAILED);
+    assert_string_equal(trouble_code(view.error), "out-of-gpu-memory");
+}
+
 static void only_the_frame_waits_where_others_fit(void **state)
 {
     struct sim *sim = *state;
@@ -231,6 +255,7 @@ static void a_cpu_worker_gets_only_what_is_too_large_and_only_if_allowed(void **
     sim_step(sim, cpu);
     assert_int_equal(holds(cpu), 2);
     assert_int_equal(cpu->job, job);
+    assert_false(cpu->answer.orders.give_back); /* else it would come and go for ever */
     trouble_finish(sim, cpu);
     gives_back(sim, cpu);
     sim_step(sim, cpu);
@@ -343,6 +368,28 @@ static void what_another_program_holds_is_not_counted_against_the_size(void **st
     assert_int_equal(sim_frame(sim, job, 1).attempts, 3);
 }
 
+static void what_another_program_goes_on_holding_is_left_to_the_cpu(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = option(sim, "allow_cpu");
+    struct sim_worker *card = gpu(sim, "h/24", 24);
+    struct sim_worker *cpu = trouble_ready(sim, "h/cpu");
+    run_out(sim, card);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(holds(card), 1);
+        sim_error(card, 0, "out-of-gpu-memory", false);
+        card->reports[0].gpu_had_bytes = 14 * GIB;
+        sim_step(sim, card);
+    }
+    assert_string_equal(sim->failed,
+                        "out-of-gpu-memory: h/24 ran out of GPU memory on frame 1; "
+                        "trying a CPU worker");
+    assert_int_equal(sim_job(sim, job).row->memory.too_small, 14 * GIB);
+    sim_step(sim, cpu);
+    assert_int_equal(holds(cpu), 1);
+    assert_int_equal(sim_frame(sim, job, 1).attempts, 0);
+}
+
 static void of_an_ordered_job_all_that_follows_needs_the_larger_card(void **state)
 {
     struct sim *sim = *state;
@@ -361,6 +408,30 @@ static void of_an_ordered_job_all_that_follows_needs_the_larger_card(void **stat
     trouble_finish(sim, big);
     assert_int_equal(holds(big), 3);
     assert_int_equal(sim_job(sim, job).row->memory.too_small, 8 * GIB);
+}
+
+/* The others fit the job, but not what is left of it. */
+static void the_only_card_that_is_large_enough_is_let_in_again(void **state)
+{
+    struct sim *sim = *state;
+    int64_t job = sim_active(sim, "/a", 1, 3, json_pack("{s:i}", "attempts", 9));
+    struct sim_worker *small = gpu(sim, "h/8", 8);
+    trouble_finish(sim, small);
+    struct sim_worker *big = idle(sim, "h/24", 24);
+    struct sim_worker *both[] = { small, big, NULL };
+    run_out(sim, small);
+    run_out(sim, small);
+    asks(sim, big);
+    assert_int_equal(holds(big), 2);
+    for (int i = 0; i < 3; i++) {
+        trouble_fail(sim, big, "crashed");
+    }
+    assert_int_equal(trouble_blocked(sim, job).count, 1);
+    trouble_give_back(sim, big);
+    trouble_finish(sim, small);
+    trouble_wait_all(sim, both, 300000);
+    assert_int_equal(sim_events(sim, EVENT_WORKER_UNBLOCKED), 1);
+    assert_int_equal(holds(big), 2);
 }
 
 static void an_unknown_card_may_be_large_enough(void **state)
@@ -404,6 +475,7 @@ int main(void)
         TEST(first_it_is_tried_in_a_fresh_blender),
         TEST(then_the_job_goes_to_a_larger_card),
         TEST(where_no_card_is_larger_the_job_fails_with_the_figures),
+        TEST(a_paused_job_that_goes_on_fails_with_the_figures),
         TEST(only_the_frame_waits_where_others_fit),
         TEST(who_cannot_take_what_is_left_takes_the_next_job),
         TEST(a_cpu_worker_gets_only_what_is_too_large_and_only_if_allowed),
@@ -412,7 +484,9 @@ int main(void)
         TEST(a_peak_is_never_more_than_the_card_has),
         TEST(out_of_the_hosts_memory_is_an_attempt_after_the_fresh_one),
         TEST(what_another_program_holds_is_not_counted_against_the_size),
+        TEST(what_another_program_goes_on_holding_is_left_to_the_cpu),
         TEST(of_an_ordered_job_all_that_follows_needs_the_larger_card),
+        TEST(the_only_card_that_is_large_enough_is_let_in_again),
         TEST(an_unknown_card_may_be_large_enough),
         TEST(sizes_are_told_as_people_do),
     };

@@ -255,6 +255,41 @@ static void a_changed_file_pauses_the_job_until_it_is_accepted(void **state)
     assert_int_equal(sim_job(sim, job).counts.total, 3);
 }
 
+static int64_t same_as(struct sim *sim, const char *hash, const char *output)
+{
+    json_t *spec = sim_spec("/a", json_pack("{s:s}", "output", output));
+    json_object_set_new(spec, "hash", json_string(hash));
+    int64_t job = queue_same(sim->queue, spec, true);
+    json_decref(spec);
+    return job;
+}
+
+/* Of many jobs of one file each is found by what it renders, also after a restart. */
+static void jobs_of_one_file_are_told_apart(void **state)
+{
+    struct sim *sim = *state;
+    int64_t a = sim_submit(sim, "/a", json_pack("{s:s}", "output", "/out/a_##"));
+    int64_t b = sim_submit(sim, "/a", json_pack("{s:s}", "output", "/out/b_##"));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(same_as(sim, "aa", "/out/a_##"), a);
+        assert_int_equal(same_as(sim, "aa", "/out/b_##"), b);
+        assert_int_equal(same_as(sim, "aa", "/out/c_##"), 0);
+        sim_turn(sim);
+        sim_restart(sim);
+    }
+    json_t *file = json_pack("{s:s}", "hash", "bb");
+    assert_int_equal(queue_pause(sim->queue, sim->now, a, &error), QUEUE_OK);
+    assert_int_equal(queue_resume(sim->queue, sim->now, a, file, &error), QUEUE_OK);
+    json_decref(file);
+    assert_int_equal(same_as(sim, "aa", "/out/a_##"), 0);
+    assert_int_equal(same_as(sim, "bb", "/out/a_##"), a);
+    int64_t again =
+        sim_submit(sim, "/a", json_pack("{s:s, s:b}", "output", "/out/b_##", "again", 1));
+    assert_int_equal(same_as(sim, "aa", "/out/b_##"), again);
+    assert_int_equal(queue_remove(sim->queue, sim->now, again, &error), QUEUE_OK);
+    assert_int_equal(same_as(sim, "aa", "/out/b_##"), b);
+}
+
 static void a_sweep_is_no_inspection_to_go_on_with(void **state)
 {
     struct sim *sim = *state;
@@ -539,6 +574,7 @@ int main(void)
         TEST(a_fatal_inspection_fails_the_job_at_once),
         TEST(an_inspection_that_fails_is_tried_again),
         TEST(a_changed_file_pauses_the_job_until_it_is_accepted),
+        TEST(jobs_of_one_file_are_told_apart),
         TEST(a_sweep_is_no_inspection_to_go_on_with),
         TEST(what_was_cancelled_before_a_new_inspection_is_retried),
         TEST(frames_that_are_no_more_go_with_their_claims),

@@ -2,6 +2,7 @@
 
 #include "trouble.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/device_types.h"
@@ -135,6 +136,86 @@ static void one_worker_of_a_host_draws(void **state)
     assert_true(second->held_count > 0); /* now it is the one */
 }
 
+struct idle {
+    const char *name;
+    char code[32], text[256];
+};
+
+static void note(void *arg, const struct worker_view *view)
+{
+    struct idle *idle = arg;
+    if (strcmp(view->worker, idle->name) == 0) {
+        (void)snprintf(idle->code, sizeof idle->code, "%s", trouble_code(view->error));
+        (void)snprintf(idle->text, sizeof idle->text, "%s", trouble_text(view->error));
+    }
+}
+
+static struct idle idle_of(struct sim *sim, const char *name)
+{
+    struct idle idle = { .name = name };
+    queue_workers(sim->queue, sim->now, note, &idle);
+    return idle;
+}
+
+static void who_must_not_draw_says_so(void **state)
+{
+    struct sim *sim = *state;
+    int64_t number = job(sim, "BLENDER_EEVEE_NEXT", false, NULL);
+    (void)drawing(sim, "a/1", "a");
+    (void)drawing(sim, "a/2", "a");
+    struct idle idle = idle_of(sim, "a/2");
+    assert_string_equal(idle.code, "draws-shared");
+    assert_string_equal(idle.text,
+                        "only one worker of this host draws job 1 (BLENDER_EEVEE_NEXT): its card "
+                        "cannot be chosen; a/1 draws");
+    assert_string_equal(idle_of(sim, "a/1").code, "");
+    struct trouble_list blocked = trouble_blocked(sim, number);
+    assert_int_equal(blocked.count, 1);
+    assert_string_equal(blocked.views[0].worker, "a/2");
+    assert_string_equal(blocked.views[0].code, "draws-shared");
+    assert_null(sim_job(sim, number).error); /* the job itself goes on */
+}
+
+static void a_job_that_waits_for_who_draws_says_so(void **state)
+{
+    struct sim *sim = *state;
+    (void)job(sim, "BLENDER_WORKBENCH", false, NULL);
+    (void)drawing(sim, "a/1", "a");
+    (void)drawing(sim, "a/2", "a");
+    json_t *found = sim_found_at(1, 9, "/other");
+    json_object_set_new(found, "engine", json_string("BLENDER_EEVEE"));
+    int64_t second = sim_inspected(sim, "/b", found, NULL, NULL);
+    expect_why(sim, second, "draws-shared", "a/1 draws job 1");
+    (void)gpu(sim, "b/amd", "HIP", "3.4.1"); /* whose card can be chosen */
+    assert_null(sim_job(sim, second).error);
+}
+
+static void idle_for_want_of_memory_is_said(void **state)
+{
+    struct sim *sim = *state;
+    int64_t number = job(sim, "CYCLES", false, NULL);
+    struct sim_worker *large = sim_worker(sim, "h/large");
+    struct sim_worker *small = sim_worker(sim, "h/small");
+    large->kind = small->kind = DEVICE_GPU;
+    large->memory_bytes = (int64_t)48 << 30;
+    small->memory_bytes = (int64_t)24 << 30;
+    large->no_sweeps = small->no_sweeps = true;
+    sim_ready(sim, large);
+    sim_turn(sim);
+    sim_step(sim, large);
+    sim_report(large, 0, REPORT_FINISHED);
+    large->reports[0].gpu_peak_bytes = (int64_t)40 << 30;
+    sim_step(sim, large);
+    sim_ready(sim, small);
+    sim_turn(sim);
+    sim_step(sim, small);
+    assert_int_equal(small->held_count, 0);
+    struct idle idle = idle_of(sim, "h/small");
+    assert_string_equal(idle.code, "out-of-gpu-memory");
+    assert_string_equal(idle.text, "job 1 needs 40 GiB of GPU memory; this card has 24 GiB");
+    assert_string_equal(trouble_blocked(sim, number).views[0].code, "out-of-gpu-memory");
+}
+
 static void all_workers_of_a_host_render_with_cycles(void **state)
 {
     struct sim *sim = *state;
@@ -155,6 +236,9 @@ int main(void)
         TEST(osl_goes_to_optix_from_3_5_on),
         TEST(allow_cpu_lets_any_gpu_worker_take_it),
         TEST(one_worker_of_a_host_draws),
+        TEST(who_must_not_draw_says_so),
+        TEST(a_job_that_waits_for_who_draws_says_so),
+        TEST(idle_for_want_of_memory_is_said),
         TEST(all_workers_of_a_host_render_with_cycles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
