@@ -278,7 +278,8 @@ def test_a_batch_that_was_killed_is_run_again(batch, shots, farm):
 
 def test_interrupted_it_ends_with_130(batch, shots):
     (batch.folder / "shots.csv").write_text("file\na.blend\n")
-    process = batch.start("shots.csv", "--wait", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = batch.start("shots.csv", "--wait", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     process.stdout.readline()
     until(lambda: b"1 queued" in process.stderr.readline(), "it waits")
     process.send_signal(signal.SIGINT)

@@ -13,6 +13,7 @@ import time
 import sources
 
 LOOK_S = 0.25
+SOON_S = 0.02
 READY = re.compile(r"blender is ready: pid=(\d+) version=(\S+)")
 USES = re.compile(r"cycles uses (.*)")
 # Of the worker's whereabouts: what NVML saw that should not be.
@@ -119,7 +120,8 @@ class Farm:
                 seen.refused and seen.environment):  # it would try again, to no end
             if watch:
                 self._look(watch, seen)
-            reader.join(LOOK_S)
+            # a Blender with little to do is soon gone
+            reader.join(SOON_S if watch and seen.environment is None else LOOK_S)
         seen.code = child.poll()
         self._end(child)
         reader.join(10)
@@ -162,6 +164,8 @@ class Farm:
         seen.refused = "code=device-mismatch" in log
         if ready:
             self._look_at_process(int(ready[-1][0]), seen)
+        if seen.environment is None:
+            return
         seen.telemetry += [row["telemetry"] for row in self._workers() if row["device"] == watch
                            and row["state"] == "rendering" and row.get("telemetry")]
         if ready and "HWLOC_FSROOT" not in os.environ:

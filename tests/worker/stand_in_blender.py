@@ -154,7 +154,7 @@ class StandIn:
             self.say(id=command["id"], **error.as_event())
             return
         note("used-devices", json.dumps(used))
-        self.on_card = used["type"] != "NONE"
+        self.on_card = bool(used) and used["type"] != "NONE"  # None: an older autorender
         self.say(event="opened", id=command["id"], ms=1, device=used, scripts=scripts)
 
     def handle(self, command):

@@ -123,7 +123,7 @@ def test_a_card_with_a_fault_fails_and_the_others_go_on(gpu_run, machine, words)
     assert code == 1, said
     told = text(rows, "discovery") + said
     assert all(word in told for word in words)
-    assert result(rows, "pinning") == ["PASS"]
+    assert result(rows, "pinning") == ["PASS"], said
 
 
 def test_a_machine_without_a_card_claims_nothing(gpu_run):
@@ -135,7 +135,7 @@ def test_a_machine_without_a_card_claims_nothing(gpu_run):
 
 def test_a_wrong_environment_and_a_wrong_card_in_cycles_fail(gpu_run, faults, home):
     wrapper = home / "blender"
-    wrapper.write_text(f'#!/bin/sh\nCUDA_VISIBLE_DEVICES=0 exec {STAND_IN} "$@"\n')
+    wrapper.write_text(f'#!/bin/sh\nCUDA_VISIBLE_DEVICES=0 exec "{STAND_IN}" "$@"\n')
     wrapper.chmod(0o755)
     (faults.path / "used").write_text(json.dumps({
         "cycles": True, "type": "OPTIX", "warnings": [],

@@ -303,6 +303,8 @@ def _device_trouble(device: Device, task: Task, answer: Mapping[str, Any]) -> Tr
     wrong = [one for one in shown if not (one.get("pci") and place.startswith(one["pci"]))]
     on_cpu = device.card is not None and not shown and not task.option("allow_cpu")
     if not wrong and not on_cpu:
+        told = ", ".join(str(one.get("id")) for one in used)
+        log.info(f"cycles uses {said.get('type')} ({told})")
         return None
     names = ", ".join(str(one.get("id")) for one in wrong) or "the CPU"
     own = device.id if device.card else device.kind
