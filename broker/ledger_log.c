@@ -61,6 +61,7 @@ static void say_job(const struct change *change)
 
 void ledger_log_changes(eventlog_t *log, const struct change *changes, size_t count)
 {
+    log_hold();
     for (size_t i = 0; i < count; i++) {
         switch (changes[i].kind) {
         case CHANGE_EVENT:
@@ -76,5 +77,6 @@ void ledger_log_changes(eventlog_t *log, const struct change *changes, size_t co
             break;
         }
     }
+    log_release();
     flush_events(log);
 }

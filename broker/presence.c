@@ -117,7 +117,7 @@ static int64_t idle_deadline(struct presence *self, int64_t now_ms, int64_t aske
         return INT64_MAX;
     }
     struct queue_stats stats;
-    queue_stats(self->broker->queue, &stats);
+    queue_live(self->broker->queue, &stats);
     if (stats.workers > 0 || stats.claims > 0 || attend_count(self->broker->attend) > 0) {
         self->busy_ms = now_ms;
     }
@@ -148,7 +148,7 @@ bool presence_is_over(const struct presence *self, int64_t now_ms)
 {
     const struct broker *broker = self->broker;
     struct queue_stats stats;
-    queue_stats(broker->queue, &stats);
+    queue_live(broker->queue, &stats);
     if (broker->stop == DRAIN_NONE) {
         return false;
     }
@@ -165,7 +165,7 @@ int64_t presence_deadline(struct presence *self, int64_t now_ms, int64_t asked_m
 {
     const struct broker *broker = self->broker;
     struct queue_stats stats;
-    queue_stats(broker->queue, &stats);
+    queue_live(broker->queue, &stats);
     int64_t due = attend_deadline(broker->attend, silence_ms(broker));
     due = earlier(due, idle_deadline(self, now_ms, asked_ms));
     due = earlier(due, self->absent_ms);

@@ -162,58 +162,101 @@ static void read_sighting(struct reader *reader, int index, struct frame_row *ou
     }
 }
 
-static void read_frame(struct reader *reader, struct frame_row *out)
+/* Most frames are done or kept and have nothing else to tell: of those little is read. */
+enum usual { UNUSUAL, USUAL_DONE, USUAL_KEPT };
+
+static const char frames_text[] =
+    "SELECT job, number, claim, attempts, worker, started_at, finished_at, ms, bytes,"
+    " CASE WHEN losses <> 0 OR again OR fresh OR NOT (sighting IS NULL AND error IS NULL AND"
+    "  tried IS NULL AND short IS NULL) THEN 0"
+    " WHEN state = 'done' AND outcome = 'finished' THEN 1"
+    " WHEN state = 'kept' AND outcome = 'kept' THEN 2 ELSE 0 END"
+    " FROM frame ORDER BY job, number";
+
+static const char more_text[] =
+    "SELECT state, outcome, losses, again, worker_id, sighting, error, tried, short, fresh"
+    " FROM frame WHERE job = ?1 AND number = ?2";
+
+static int read_more(sqlite3_stmt *stmt, struct frame_row *out, bool *wrong)
+{
+    sqlite3_reset(stmt);
+    sql_bind_int(stmt, 1, out->job);
+    sql_bind_int(stmt, 2, out->frame);
+    int rc = sqlite3_step(stmt);
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? -EUCLEAN : sql_fault(rc);
+    }
+    struct reader reader = { .stmt = stmt };
+    if (frame_state_parse(read_word(&reader, 0), &out->state) < 0 ||
+        claim_outcome_parse(read_word(&reader, 1), &out->outcome) < 0) {
+        reader.wrong = true;
+    }
+    out->losses = read_int32(&reader, 2);
+    out->again = sqlite3_column_int(stmt, 3) != 0;
+    out->worker_id = sql_column_text(stmt, 4); /* until the next row */
+    read_sighting(&reader, 5, out);
+    out->error = read_json(&reader, 6);
+    out->tried = read_json(&reader, 7);
+    out->short_bytes = sqlite3_column_int64(stmt, 8);
+    out->fresh = sqlite3_column_int(stmt, 9) != 0;
+    *wrong = *wrong || reader.wrong;
+    return 0;
+}
+
+static int read_frame(struct reader *reader, sqlite3_stmt *more, struct frame_row *out)
 {
     sqlite3_stmt *stmt = reader->stmt;
+    enum usual usual = (enum usual)sqlite3_column_int(stmt, 9);
     *out = (struct frame_row){
         .job = sqlite3_column_int64(stmt, 0),
         .frame = read_int32(reader, 1),
-        .claim = sqlite3_column_int64(stmt, 3),
-        .again = sqlite3_column_int(stmt, 5) != 0,
-        .attempts = read_int32(reader, 6),
-        .losses = read_int32(reader, 7),
-        .worker = sql_column_text(stmt, 8),
-        .worker_id = sql_column_text(stmt, 9),
-        .started_at = sqlite3_column_int64(stmt, 10),
-        .finished_at = sqlite3_column_int64(stmt, 11),
-        .ms = read_known(reader, 12),
-        .bytes = read_known(reader, 13),
-        .error = read_json(reader, 15),
-        .tried = read_json(reader, 16),
-        .short_bytes = sqlite3_column_int64(stmt, 17),
-        .fresh = sqlite3_column_int(stmt, 18) != 0,
+        .claim = sqlite3_column_int64(stmt, 2),
+        .attempts = read_int32(reader, 3),
+        .worker = sql_column_text(stmt, 4),
+        .started_at = sqlite3_column_int64(stmt, 5),
+        .finished_at = sqlite3_column_int64(stmt, 6),
+        .ms = read_known(reader, 7),
+        .bytes = read_known(reader, 8),
+        .state = usual == USUAL_KEPT ? FRAME_KEPT : FRAME_DONE,
+        .outcome = usual == USUAL_KEPT ? OUTCOME_KEPT : OUTCOME_FINISHED,
     };
-    read_sighting(reader, 14, out);
-    if (frame_state_parse(read_word(reader, 2), &out->state) < 0 ||
-        claim_outcome_parse(read_word(reader, 4), &out->outcome) < 0) {
-        reader->wrong = true;
+    return usual == UNUSUAL ? read_more(more, out, &reader->wrong) : 0;
+}
+
+static int load_frame(store_t *self, queue_t *queue, sqlite3_stmt *stmt, sqlite3_stmt *more,
+                      char **text)
+{
+    struct reader reader = { .stmt = stmt };
+    struct frame_row row;
+    int rc = read_frame(&reader, more, &row);
+    const char *why = "a column that is none";
+    bool wrong = rc == 0 && (reader.wrong || queue_load_frame(queue, &row, &why) != 0);
+    release_frame(&row);
+    if (wrong) {
+        *text = alloc_format("job %" PRId64 " frame %" PRId32 ": %s", row.job, row.frame, why);
+        self->refused = (struct store_row){ row.job, row.frame };
+        return STORE_REFUSED;
     }
+    return rc;
 }
 
 /* Proofs stay where they are: nobody needs a million of them in memory. */
 static int load_frames(store_t *self, queue_t *queue, char **text)
 {
+    CLEANUP(sql_finalize) sqlite3_stmt *more = NULL;
     CLEANUP(sql_finalize) sqlite3_stmt *stmt = NULL;
-    int rc = sql_prepare(self->db,
-                         "SELECT job, number, state, claim, outcome, again, attempts, losses,"
-                         " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error,"
-                         " tried, short, fresh FROM frame ORDER BY job, number",
-                         &stmt);
+    int rc = sql_prepare(self->db, more_text, &more);
+    if (rc == 0) {
+        rc = sql_prepare(self->db, frames_text, &stmt);
+    }
     if (rc < 0) {
         return rc;
     }
     int step = 0;
     while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct reader reader = { .stmt = stmt };
-        struct frame_row row;
-        read_frame(&reader, &row);
-        const char *why = "a column that is none";
-        bool wrong = reader.wrong || queue_load_frame(queue, &row, &why) != 0;
-        release_frame(&row);
-        if (wrong) {
-            *text = alloc_format("job %" PRId64 " frame %" PRId32 ": %s", row.job, row.frame, why);
-            self->refused = (struct store_row){ row.job, row.frame };
-            return STORE_REFUSED;
+        rc = load_frame(self, queue, stmt, more, text);
+        if (rc != 0) {
+            return rc;
         }
     }
     return sql_fault(step);

@@ -116,32 +116,81 @@ static json_t *lend(const json_t *map, const char *key)
     return json_is_null(value) ? NULL : value;
 }
 
+static void read_finished(const json_t *item, struct queue_report *out)
+{
+    out->files = lend(item, "files");
+    out->warnings = lend(item, "warnings");
+    out->gpu_peak_bytes = msg_int_or(item, "gpu_peak_bytes", 0);
+    out->rss_peak_bytes = msg_int_or(item, "rss_peak_bytes", 0);
+}
+
+static void read_sighting(const json_t *item, struct queue_report *out)
+{
+    out->sighting.size_bytes = msg_int_or(item, "size", 0);
+    out->sighting.mtime_ns = msg_int_or(item, "mtime_ns", 0);
+    out->sighting.inode = msg_int_or(item, "inode", 0);
+}
+
+static void read_error(const json_t *item, struct queue_report *out)
+{
+    out->code = msg_str_or(item, "code", "");
+    out->text = msg_str_or(item, "text", "");
+    out->hint = msg_str_or(item, "hint", "");
+    out->fatal = msg_bool_or(item, "fatal", false);
+    out->gpu_had_bytes = msg_int_or(item, "gpu_had_bytes", 0);
+    out->held_by = msg_str_or(item, "held_by", NULL);
+}
+
+static void read_inspected(const json_t *item, struct queue_report *out)
+{
+    out->found = lend(item, "found");
+    out->questions = lend(item, "questions");
+    out->warnings = lend(item, "warnings");
+}
+
+/* Only the keys that its kind has are looked for: nine of ten reports are of the first two. */
 static int read_report(const json_t *item, struct queue_report *out)
 {
     *out = (struct queue_report){
         .claim = msg_int_or(item, "claim", 0),
-        .blender = msg_str_or(item, "blender", NULL),
-        .ms = msg_int_or(item, "ms", -1),
-        .files = lend(item, "files"),
-        .warnings = lend(item, "warnings"),
-        .gpu_peak_bytes = msg_int_or(item, "gpu_peak_bytes", 0),
-        .rss_peak_bytes = msg_int_or(item, "rss_peak_bytes", 0),
-        .gpu_had_bytes = msg_int_or(item, "gpu_had_bytes", 0),
-        .held_by = msg_str_or(item, "held_by", NULL),
-        .sighting = { .size_bytes = msg_int_or(item, "size", 0),
-                      .mtime_ns = msg_int_or(item, "mtime_ns", 0),
-                      .inode = msg_int_or(item, "inode", 0) },
-        .code = msg_str_or(item, "code", ""),
-        .text = msg_str_or(item, "text", ""),
-        .hint = msg_str_or(item, "hint", ""),
-        .fatal = msg_bool_or(item, "fatal", false),
-        .charge = msg_bool_or(item, "charge", false),
-        .found = lend(item, "found"),
-        .questions = lend(item, "questions"),
+        .ms = -1,
+        .code = "",
+        .text = "",
+        .hint = "",
     };
-    sweep_talk_report(item, out);
-    int rc = report_what_parse(msg_str_or(item, "what", ""), &out->what);
-    return rc < 0 ? WORKER_TALK_MALFORMED : WORKER_TALK_OK;
+    if (report_what_parse(msg_str_or(item, "what", ""), &out->what) < 0) {
+        return WORKER_TALK_MALFORMED;
+    }
+    switch (out->what) {
+    case REPORT_STARTED:
+        out->blender = msg_str_or(item, "blender", NULL);
+        break;
+    case REPORT_FINISHED:
+        out->ms = msg_int_or(item, "ms", -1);
+        read_finished(item, out);
+        break;
+    case REPORT_KEPT:
+        read_finished(item, out);
+        break;
+    case REPORT_TAKEN:
+        read_sighting(item, out);
+        break;
+    case REPORT_ERROR:
+        read_error(item, out);
+        break;
+    case REPORT_RETURNED:
+        out->charge = msg_bool_or(item, "charge", false);
+        break;
+    case REPORT_INSPECTED:
+        read_inspected(item, out);
+        break;
+    case REPORT_SWEPT:
+        sweep_talk_report(item, out);
+        break;
+    case REPORT_WHATS:
+        break;
+    }
+    return WORKER_TALK_OK;
 }
 
 static int read_reports(const json_t *body, struct queue_sync *out, struct worker_talk_logs *logs)
@@ -198,20 +247,37 @@ int worker_talk_sync(const json_t *body, struct queue_sync *out, struct worker_t
     return rc == 0 ? read_reports(body, out, logs) : rc;
 }
 
-static json_t *write_orders(const struct queue_answer *answer)
+static json_t *make_orders(const struct queue_orders *orders)
 {
-    json_t *orders = json_object();
-    msg_set_int(orders, "n", answer->orders.n);
-    msg_set_bool(orders, "pause", answer->orders.pause);
-    msg_set_str(orders, "drain", drain_order_name(answer->orders.drain));
-    msg_set_str(orders, "rest", drain_order_name(answer->orders.rest));
-    msg_set_bool(orders, "return", answer->orders.give_back);
+    json_t *out = json_object();
+    msg_set_int(out, "n", orders->n);
+    msg_set_bool(out, "pause", orders->pause);
+    msg_set_str(out, "drain", drain_order_name(orders->drain));
+    msg_set_str(out, "rest", drain_order_name(orders->rest));
+    msg_set_bool(out, "return", orders->give_back);
     json_t *stop = json_array();
-    for (size_t i = 0; i < answer->orders.stop_count; i++) {
-        json_array_append_new(stop, json_integer(answer->orders.stop[i]));
+    for (size_t i = 0; i < orders->stop_count; i++) {
+        json_array_append_new(stop, json_integer(orders->stop[i]));
     }
-    msg_set(orders, "stop", stop);
-    return orders;
+    msg_set(out, "stop", stop);
+    return out;
+}
+
+/* Nearly every answer of a farm carries the same orders, none: one map serves all of them. */
+static json_t *write_orders(const struct queue_orders *orders)
+{
+    static json_t *none = NULL;
+    static int64_t none_n = 0;
+    if (orders->pause || orders->drain != DRAIN_NONE || orders->rest != DRAIN_NONE ||
+        orders->give_back || orders->stop_count > 0) {
+        return make_orders(orders);
+    }
+    if (!none || orders->n != none_n) {
+        json_decref(none);
+        none = make_orders(orders);
+        none_n = orders->n;
+    }
+    return json_incref(none);
 }
 
 static json_t *write_settled(const struct queue_answer *answer)
@@ -313,7 +379,7 @@ json_t *worker_talk_answer(const struct queue_answer *answer, const char *farm, 
     msg_set_int(body, "session", answer->session);
     msg_set_str(body, "farm", farm);
     msg_set_int(body, "park_ms", answer->park_ms);
-    msg_set(body, "orders", write_orders(answer));
+    msg_set(body, "orders", write_orders(&answer->orders));
     msg_set(body, "settled", write_settled(answer));
 
     json_t *stale = json_array();

@@ -2,13 +2,20 @@
 
 #include <errno.h>
 #include <math.h>
-#include <msgpack.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Most bodies fit into blocks of this size, which glibc keeps at hand; not so those of 8 KiB that
+ * msgpack-c takes by itself. */
+#define BLOCK_BYTES 1024
+#define MSGPACK_SBUFFER_INIT_SIZE BLOCK_BYTES
+#include <msgpack.h>
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
+#include "proto/log.h"
 
 const struct wire_limits wire_worker_limits = { WIRE_WORKER_BYTES, WIRE_VALUES, WIRE_DEPTH,
                                                 WIRE_STRING_BYTES };
@@ -87,9 +94,22 @@ static size_t utf8_step(const uint8_t *text, size_t left)
     return size;
 }
 
+/* Eight bytes of plain ASCII, none of them NUL? */
+static bool is_plain(const uint8_t *text)
+{
+    uint64_t word = 0;
+    memcpy(&word, text, sizeof word);
+    const uint64_t ones = 0x0101010101010101u;
+    return ((word | ((word - ones) & ~word)) & (ones << 7)) == 0;
+}
+
 static bool is_text(const uint8_t *text, size_t size)
 {
-    for (size_t at = 0; at < size;) {
+    size_t at = 0;
+    while (size - at >= sizeof(uint64_t) && is_plain(text + at)) {
+        at += sizeof(uint64_t);
+    }
+    while (at < size) {
         size_t step = utf8_step(text + at, size - at);
         if (step == 0) {
             return false;
@@ -331,13 +351,17 @@ int wire_decode(const void *data, size_t size, const struct wire_limits *limits,
     if (rc != WIRE_OK) {
         return rc;
     }
-    CLEANUP(msgpack_unpacked_destroy) msgpack_unpacked unpacked;
-    msgpack_unpacked_init(&unpacked);
+    CLEANUP(msgpack_zone_destroy) msgpack_zone zone;
+    if (!msgpack_zone_init(&zone, BLOCK_BYTES)) {
+        log_error("out of memory");
+        abort();
+    }
+    msgpack_object object; /* its strings are those in data */
     size_t at = 0;
-    if (msgpack_unpack_next(&unpacked, data, size, &at) != MSGPACK_UNPACK_SUCCESS) {
+    if (msgpack_unpack(data, size, &at, &zone, &object) != MSGPACK_UNPACK_SUCCESS) {
         return WIRE_TRUNCATED; /* the scan is the stricter of the two: not reached */
     }
-    *out = to_json(&unpacked.data);
+    *out = to_json(&object);
     return WIRE_OK;
 }
 

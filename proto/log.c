@@ -11,9 +11,50 @@
 #include "proto/clock.h"
 
 #define LINE_BYTES 8192
+#define HELD_BYTES 4096 /* a pipe takes that much as a whole: lines of two programs do not mix */
 
 static char program_name[64] = "dblend";
 static atomic_bool debug_on; /* a signal handler or another thread may switch it */
+
+static _Thread_local bool holding;
+static _Thread_local size_t held_size;
+static _Thread_local char held[HELD_BYTES];
+
+static void write_out(const char *text, size_t size)
+{
+    if (size > 0) {
+        ssize_t rc = write(STDERR_FILENO, text, size);
+        (void)rc; /* there is nobody to tell */
+    }
+}
+
+void log_hold(void)
+{
+    holding = true;
+}
+
+void log_release(void)
+{
+    int saved = errno;
+    holding = false;
+    write_out(held, held_size);
+    held_size = 0;
+    errno = saved;
+}
+
+static void put_line(const char *line, size_t size)
+{
+    if (held_size + size > sizeof held) {
+        write_out(held, held_size);
+        held_size = 0;
+    }
+    if (holding && size <= sizeof held) {
+        memcpy(held + held_size, line, size);
+        held_size += size;
+    } else {
+        write_out(line, size);
+    }
+}
 
 void log_open(const char *program, bool verbose)
 {
@@ -55,8 +96,7 @@ __attribute__((format(printf, 2, 0))) static void write_line(const char *level, 
     log_plain(line);
     size_t size = strlen(line);
     line[size++] = '\n';
-    ssize_t rc = write(STDERR_FILENO, line, size);
-    (void)rc; /* there is nobody to tell */
+    put_line(line, size);
     errno = saved;
 }
 

@@ -25,6 +25,11 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What this thread logs in between goes out in few writes, none over a line's end. For a burst of
+ * lines about what is already safe; a death in between loses them. */
+void log_hold(void);
+void log_release(void);
+
 /* Replace control characters by '?': text from outside must not begin a line of its own or reach a
  * terminal's controls. */
 void log_plain(char *text);

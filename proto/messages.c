@@ -1,54 +1,57 @@
 #include "proto/messages.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
 #include "proto/device_types.h"
+#include "proto/json_wire.h"
 #include "proto/messages_table.h"
 #include "proto/order.h"
 #include "proto/ranges.h"
 
-/* How deep in a body a check is, as text: "reports[2].claim". */
+enum { STEPS_MOST = 2 * WIRE_DEPTH };
+
+/* Where in a body a check is; it becomes text, "reports[2].claim", only when something is wrong. */
+struct step {
+    const char *key; /* NULL: an index */
+    size_t index;
+};
+
 struct check {
-    char path[120];
-    size_t size;
+    struct step step[STEPS_MOST];
+    size_t depth;
     struct message_fault *fault; /* may be NULL */
 };
+
+static void write_path(const struct check *self, char *out, size_t room)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < self->depth && size < room; i++) {
+        const struct step *step = &self->step[i];
+        int count = step->key ? snprintf(out + size, room - size, "%s%s", i ? "." : "", step->key)
+                              : snprintf(out + size, room - size, "[%zu]", step->index);
+        size += (size_t)count;
+    }
+}
 
 static int wrong(const struct check *self, const char *why)
 {
     if (self->fault) {
-        (void)snprintf(self->fault->text, sizeof self->fault->text, "%s: %s",
-                       self->size ? self->path : "body", why);
+        char path[120] = "body";
+        write_path(self, path, sizeof path);
+        (void)snprintf(self->fault->text, sizeof self->fault->text, "%s: %s", path, why);
     }
     return MESSAGE_MALFORMED;
 }
 
-static void enter_key(struct check *self, const char *key)
+/* The tables nest less deep than the wire does. */
+static void enter(struct check *self, const char *key, size_t index)
 {
-    int size = snprintf(self->path + self->size, sizeof self->path - self->size, "%s%s",
-                        self->size ? "." : "", key);
-    self->size += (size_t)size;
-    if (self->size >= sizeof self->path) {
-        self->size = sizeof self->path - 1;
-    }
-}
-
-static void enter_index(struct check *self, size_t index)
-{
-    int size = snprintf(self->path + self->size, sizeof self->path - self->size, "[%zu]", index);
-    self->size += (size_t)size;
-    if (self->size >= sizeof self->path) {
-        self->size = sizeof self->path - 1;
-    }
-}
-
-static void leave_to(struct check *self, size_t size)
-{
-    self->size = size;
-    self->path[size] = '\0';
+    assert(self->depth < STEPS_MOST);
+    self->step[self->depth++] = (struct step){ .key = key, .index = index };
 }
 
 static int check_shape(struct check *self, const struct message_shape *shape, const json_t *map);
@@ -123,14 +126,13 @@ static int check_array(struct check *self, const struct message_field *field, co
     if (count < (size_t)field->min || count > (size_t)field->max) {
         return wrong(self, count > (size_t)field->max ? "too many" : "too few");
     }
-    size_t size = self->size;
     for (size_t i = 0; i < count; i++) {
-        enter_index(self, i);
+        enter(self, NULL, i);
         int rc = check_item(self, field, json_array_get(value, i));
         if (rc != MESSAGE_OK) {
             return rc;
         }
-        leave_to(self, size);
+        self->depth--;
     }
     return MESSAGE_OK;
 }
@@ -211,19 +213,18 @@ static int check_value(struct check *self, const struct message_field *field, co
 
 static int check_fields(struct check *self, const struct message_field *field, const json_t *map)
 {
-    size_t size = self->size;
     for (; field->key; field++) {
         const json_t *value = json_object_get(map, field->key);
         bool absent = !value || json_is_null(value);
         if (absent && field->optional) {
             continue;
         }
-        enter_key(self, field->key);
+        enter(self, field->key, 0);
         int rc = absent ? wrong(self, "missing") : check_value(self, field, value);
         if (rc != MESSAGE_OK) {
             return rc;
         }
-        leave_to(self, size);
+        self->depth--;
     }
     return MESSAGE_OK;
 }
@@ -477,5 +478,7 @@ void msg_set_bool(json_t *map, const char *key, bool value)
 
 void msg_set(json_t *map, const char *key, json_t *value)
 {
-    (void)json_object_set_new(map, key, value); /* fails for want of memory only */
+    /* keys are words of ours: nobody need look whether they are UTF-8; it fails for want of memory
+     * only */
+    (void)json_object_set_new_nocheck(map, key, value);
 }

@@ -9,7 +9,7 @@
 
 enum { HELD_SHOWN = 16 };
 
-void queue_stats(const queue_t *self, struct queue_stats *out)
+void queue_live(const queue_t *self, struct queue_stats *out)
 {
     *out = (struct queue_stats){
         .last_job = self->next_job - 1,
@@ -19,6 +19,11 @@ void queue_stats(const queue_t *self, struct queue_stats *out)
         .renders = self->render_claims,
         .paused = self->paused,
     };
+}
+
+void queue_stats(const queue_t *self, struct queue_stats *out)
+{
+    queue_live(self, out);
     for (size_t i = 0; i < self->all.count; i++) {
         const struct job *job = self->all.items[i];
         enum job_state state = job->row.state;

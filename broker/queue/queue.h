@@ -257,6 +257,8 @@ struct queue_stats {
     bool paused;        /* the whole farm */
 };
 void queue_stats(const queue_t *self, struct queue_stats *out);
+/* The same without jobs and work, for which each job is looked at: for every turn. */
+void queue_live(const queue_t *self, struct queue_stats *out);
 
 /* 0 or QUEUE_NO_JOB (never was, was removed). */
 int queue_job(queue_t *self, struct queue_now now, int64_t number, struct job_view *out);

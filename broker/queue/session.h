@@ -185,20 +185,22 @@ struct queue_settled {
     bool accepted; /* else stale */
 };
 
+struct queue_orders {
+    int64_t n;
+    bool pause;
+    enum drain_order drain;
+    enum drain_order rest; /* its device is to be free for its owner */
+    bool give_back;        /* `return` on the wire */
+    int64_t stop[QUEUE_STOPS];
+    size_t stop_count;
+};
+
 struct queue_answer {
     int64_t session;
     int64_t seq;
     int64_t park_ms;
     bool last; /* the session has ended with this answer: forget its address after sending */
-    struct {
-        int64_t n;
-        bool pause;
-        enum drain_order drain;
-        enum drain_order rest; /* its device is to be free for its owner */
-        bool give_back;        /* `return` on the wire */
-        int64_t stop[QUEUE_STOPS];
-        size_t stop_count;
-    } orders;
+    struct queue_orders orders;
     struct queue_settled settled[QUEUE_REPORTS];
     size_t settled_count;
     int64_t stale[QUEUE_STALES];
