@@ -173,6 +173,13 @@ static void ask(engine_t *self, struct lane *lane)
     flush(self, lane);
 }
 
+void engine_supersede(engine_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        ask(self, self->lanes[i]);
+    }
+}
+
 /* Every whole answer that has come; the bytes that are left go to the front. */
 static void hear(engine_t *self, struct lane *lane)
 {

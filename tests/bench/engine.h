@@ -40,6 +40,10 @@ struct tally *engine_tally(engine_t *self);
  * off or says nonsense. Peers that had nothing to say are asked again at its start. */
 void engine_run(engine_t *self, double seconds, bool (*done)(void *context), void *context);
 
+/* Ask every peer anew, also those that wait: what is still on its way to them is for the talk to
+ * leave out. */
+void engine_supersede(engine_t *self);
+
 /* One line for people on standard error, and the end. */
 _Noreturn void engine_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,5 +1,6 @@
 """What the benchmarks share: the broker, the load, turns, medians, tables."""
 
+import ctypes
 import datetime
 import json
 import os
@@ -23,6 +24,21 @@ def cpu_seconds(pid):
     """User and system time of a process."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_us():
+    """In a child: however the run ends, it does, too."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def spawn(command, **more):
+    """A program of ours, in a group of its own: ^C is for the run, which ends what it started."""
+    return subprocess.Popen([*map(str, command)], text=True, process_group=0,
+                            preexec_fn=die_with_us, **more)
 
 
 def memory_bytes(pid, key="VmRSS"):
@@ -56,9 +72,9 @@ class Broker:
         """Seconds from exec to the line that says it serves."""
         began = time.monotonic()
         with open(self.home.with_suffix(".log"), "ab") as log:
-            self.process = subprocess.Popen(
-                [*self.wrapper, BIN / "dblend-broker"], env={**os.environ, "DBLEND_HOME": str(self.home)},
-                stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = spawn([*self.wrapper, BIN / "dblend-broker"],
+                                 env={**os.environ, "DBLEND_HOME": str(self.home)},
+                                 stdout=subprocess.PIPE, stderr=log)
         line = self.process.stdout.readline()
         took = time.monotonic() - began
         if not line.startswith("ready "):
@@ -87,11 +103,11 @@ class Broker:
 
 
 class Load:
-    """bench_load: connected when made, begins with go(), ends with end()."""
+    """bench_load: connected when made, begins with go(), ends with end(), or is killed."""
 
     def __init__(self, *words):
-        self.process = subprocess.Popen([TESTS / "bench_load", *map(str, words)], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = spawn([TESTS / "bench_load", *words], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
         if self.process.stdout.readline() != "ready\n":
             sys.exit("bench_load " + " ".join(map(str, words)) + ": does not get ready")
 
@@ -108,18 +124,25 @@ class Load:
         return json.loads(line)
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait(PATIENCE_S)
-        self.process.stdout.close()
+        """Its workers leave first."""
+        self.process.communicate("end\n", PATIENCE_S)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
 
 def drive(pid, *words):
     """One run of bench_load; what it saw, and the seconds of CPU of the process it talked to."""
-    load = Load(*words)
-    before = cpu_seconds(pid)
-    seen = load.go().seen()
-    seen["server_cpu_seconds"] = cpu_seconds(pid) - before
-    load.end()
+    with Load(*words) as load:
+        before = cpu_seconds(pid)
+        seen = load.go().seen()
+        seen["server_cpu_seconds"] = cpu_seconds(pid) - before
+        load.end()
     return seen
 
 

@@ -9,6 +9,9 @@
 #include "tests/bench/engine.h"
 #include "tests/bench/pack.h"
 
+/* Each job has a folder of its own: two that write the same names never render side by side. */
+#define OUTPUT "/render/%05" PRId64 "/shot_"
+
 static const char digest[] = "dblend:0123456789abcdef0123456789abcdef:3.4";
 
 void hand_init(struct hand *self, struct hand_run *run, unsigned number)
@@ -49,10 +52,10 @@ static void say_ready(struct hand *self, msgpack_packer *packer)
     pack_key_array(packer, "reports", 0);
 }
 
-static void say_files(msgpack_packer *packer, int32_t frame)
+static void say_files(msgpack_packer *packer, int64_t job, int32_t frame)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/render/bench/shot_%04" PRId32 ".png", frame);
+    (void)snprintf(path, sizeof path, OUTPUT "%04" PRId32 ".png", job, frame);
     pack_key_array(packer, "files", 1);
     (void)msgpack_pack_map(packer, 7);
     pack_key_text(packer, "path", path);
@@ -64,8 +67,10 @@ static void say_files(msgpack_packer *packer, int32_t frame)
     pack_key_int(packer, "inode", 9000000 + frame);
 }
 
-static void say_found(msgpack_packer *packer, int32_t frames)
+static void say_found(msgpack_packer *packer, int64_t job, int32_t frames)
 {
+    char head[64];
+    (void)snprintf(head, sizeof head, OUTPUT, job);
     pack_key_map(packer, "found", 20);
     pack_key_text(packer, "scene", "Scene");
     pack_key_array(packer, "scenes", 1);
@@ -83,7 +88,7 @@ static void say_found(msgpack_packer *packer, int32_t frames)
     pack_key_array(packer, "outputs", 1);
     (void)msgpack_pack_map(packer, 4);
     pack_key_text(packer, "view", "");
-    pack_key_text(packer, "head", "/render/bench/shot_");
+    pack_key_text(packer, "head", head);
     pack_key_int(packer, "digits", 4);
     pack_key_text(packer, "tail", ".png");
     pack_key_bool(packer, "stamped", true);
@@ -108,11 +113,11 @@ static void say_report(const struct hand *self, msgpack_packer *packer,
         pack_key_text(packer, "blender", "3.4.1");
     } else if (finished) {
         pack_key_int(packer, "ms", 1000 + report->frame % 100);
-        say_files(packer, report->frame);
+        say_files(packer, report->job, report->frame);
         pack_key_text(packer, "digest", digest);
         pack_key_int(packer, "rss_peak_bytes", 400000000);
     } else if (inspected) {
-        say_found(packer, self->run->frames);
+        say_found(packer, report->job, self->run->frames);
         pack_key_array(packer, "questions", 0);
         pack_key_array(packer, "warnings", 0);
     }
@@ -126,8 +131,9 @@ static const char *phase_of(const struct hand_claim *claim)
 
 static void say_sync(struct hand *self, msgpack_packer *packer)
 {
-    int want = self->run->depth - (int)self->held_count;
-    (void)msgpack_pack_map(packer, self->job ? 11 : 10);
+    bool leaving = self->run->leaving;
+    int want = leaving ? 0 : self->run->depth - (int)self->held_count;
+    (void)msgpack_pack_map(packer, 10 + (self->job != 0) + leaving);
     pack_key_int(packer, "v", 1);
     pack_key_text(packer, "t", "SYNC");
     pack_key_int(packer, "session", self->session);
@@ -147,7 +153,13 @@ static void say_sync(struct hand *self, msgpack_packer *packer)
         say_report(self, packer, &self->reports[i]);
     }
     pack_key_int(packer, "want", want > 0 ? want : 0);
-    pack_key_text(packer, "state", self->held_count > 0 ? "rendering" : "idle");
+    if (leaving) {
+        pack_key_bool(packer, "leave", true);
+    }
+    pack_key_text(packer, "state",
+                  leaving                ? "draining"
+                  : self->held_count > 0 ? "rendering"
+                                         : "idle");
     pack_key_map(packer, "telemetry", 2);
     pack_key_int(packer, "blender_rss_bytes", 400000000);
     pack_key_int(packer, "host_available_bytes", INT64_C(60000000000));
@@ -157,8 +169,12 @@ static void say_sync(struct hand *self, msgpack_packer *packer)
 
 static void report(struct hand *self, const struct hand_claim *claim, const char *what)
 {
-    self->reports[self->report_count++] =
-        (struct hand_report){ .claim = claim->number, .what = what, .frame = claim->frame };
+    self->reports[self->report_count++] = (struct hand_report){
+        .claim = claim->number,
+        .job = claim->job,
+        .what = what,
+        .frame = claim->frame,
+    };
 }
 
 /* What was begun is over by now; the first of what is left is begun. */
@@ -188,14 +204,19 @@ static void work(struct hand *self)
 static bool say(void *peer, msgpack_sbuffer *body)
 {
     struct hand *self = peer;
-    if (self->session && !self->run->working) {
+    struct hand_run *run = self->run;
+    if (self->left || (self->session && !run->working)) {
         return false;
     }
     msgpack_packer packer;
     msgpack_packer_init(&packer, body, msgpack_sbuffer_write);
     if (self->session) {
-        work(self);
+        if (!run->leaving) {
+            work(self);
+        }
         say_sync(self, &packer);
+        run->syncs++;
+        run->said_bytes += body->size;
     } else {
         say_ready(self, &packer);
     }
@@ -225,6 +246,7 @@ static void take_grants(struct hand *self, const msgpack_object *grants)
         }
         self->held[self->held_count++] = (struct hand_claim){
             .number = pack_int(one, "claim", 0),
+            .job = pack_int(one, "job", 0),
             .kind = pack_is(one, "kind", "inspect") ? HAND_INSPECT
                     : pack_is(one, "kind", "sweep") ? HAND_SWEEP
                                                     : HAND_RENDER,
@@ -245,7 +267,13 @@ static bool take(void *peer, const void *data, size_t size)
         return false;
     }
     const msgpack_object *body = &unpacked.data;
+    if (self->run->leaving) {
+        self->left = true;
+        self->run->left++;
+        return true;
+    }
     self->run->ready += self->session == 0;
+    self->run->heard_bytes += self->session ? size : 0;
     self->session = pack_int(body, "session", 0);
     self->seen = pack_int(pack_get(body, "orders"), "n", 0);
     self->job = pack_int(pack_get(body, "job"), "job", self->job);

@@ -5,7 +5,8 @@
  * hand - a simulated worker that renders nothing: claims, reports, claims again
  *
  * It says what a real one says (PROTOCOL.md 2): READY, then SYNC with what it holds and what
- * happened. Inspections find `frames` frames, sweeps find nothing wrong.
+ * happened. Inspections find `frames` frames in a folder of each job's own, sweeps find nothing
+ * wrong. Its last word is `leave`: a worker that is only gone keeps what it holds for a lease.
  */
 
 #include <stdbool.h>
@@ -18,14 +19,14 @@ enum { HAND_CLAIMS = 4, HAND_REPORTS = 8 };
 enum hand_kind { HAND_RENDER, HAND_INSPECT, HAND_SWEEP };
 
 struct hand_claim {
-    int64_t number;
+    int64_t number, job;
     enum hand_kind kind;
     int32_t frame;
     bool started; /* and told so */
 };
 
 struct hand_report {
-    int64_t claim;
+    int64_t claim, job;
     const char *what;
     int32_t frame;
 };
@@ -36,8 +37,11 @@ struct hand_run {
     int32_t frames; /* that an inspection finds */
     bool working;   /* false: say READY and wait */
     bool inspect;   /* take nothing but inspections */
+    bool leaving;   /* say so, and nothing more */
     uint64_t ready; /* how many have a session */
+    uint64_t left;  /* how many have ended theirs */
     uint64_t reports, frames_done, inspected, grants;
+    uint64_t syncs, said_bytes, heard_bytes; /* bodies of SYNC, and of what came back */
 };
 
 struct hand {
@@ -45,6 +49,7 @@ struct hand {
     char id[33];
     char name[48];
     int64_t seq, session, seen, job;
+    bool left;
     struct hand_claim held[HAND_CLAIMS];
     size_t held_count;
     struct hand_report reports[HAND_REPORTS];

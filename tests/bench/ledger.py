@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 
-from frame import TESTS, Broker, drive, submit, take_turns
+from frame import TESTS, Broker, drive, spawn, submit, take_turns
 from rivals import start_all
 
 JOB_FRAMES = 250
@@ -25,8 +25,8 @@ MEMORY = "/dev/shm"
 class Echo:
     def __init__(self, path):
         self.where = f"ipc://{path}"
-        self.process = subprocess.Popen([TESTS / "bench_echo", self.where], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = spawn([TESTS / "bench_echo", self.where], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
         self.process.stdout.readline()
 
     def stop(self):

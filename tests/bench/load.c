@@ -9,7 +9,8 @@
  *
  * Connects, prints `ready`, and begins when a line comes on standard input: whoever reads the
  * clock of the other side does it in between. The last line is a JSON object of what was seen;
- * the connections stay until standard input ends.
+ * the connections stay until one more line comes. Then workers leave as real ones do; at the end of
+ * standard input they are gone without a word.
  */
 
 #include <argp.h>
@@ -112,8 +113,13 @@ static void print_seen(const struct tally *tally, const char *more)
                  seen.trips, seen.seconds, seen.cpu_seconds, seen.p50_us, seen.p99_us, seen.most_us,
                  more);
     (void)fflush(stdout);
-    while (getchar() != EOF) {
-    }
+}
+
+/* The connections stay so long; false: nobody is there any more. */
+static bool wait_for_end(void)
+{
+    char line[16];
+    return fgets(line, sizeof line, stdin) != NULL;
 }
 
 static double seconds_of(const struct load *self)
@@ -174,6 +180,15 @@ static void carrier_run(struct carrier *self, double seconds, bool (*done)(void 
     }
 }
 
+static void carrier_supersede(struct carrier *self)
+{
+    if (self->req) {
+        req_supersede(self->req);
+    } else {
+        engine_supersede(self->engine);
+    }
+}
+
 /* ---- workers ---- */
 
 static bool all_ready(void *context)
@@ -187,6 +202,32 @@ static bool enough_done(void *context)
     const struct load *self = context;
     uint64_t done = self->hands.inspect ? self->hands.inspected : self->hands.frames_done;
     return self->until > 0 && done >= self->until;
+}
+
+static bool all_left(void *context)
+{
+    const struct load *self = context;
+    return self->hands.left >= self->count;
+}
+
+static void leave(struct load *self, struct carrier *carrier)
+{
+    self->hands.leaving = true;
+    carrier_supersede(carrier);
+    carrier_run(carrier, 0, all_left, self);
+}
+
+static void print_workers(const struct load *self, const struct tally *tally, double connect_s)
+{
+    const struct hand_run *hands = &self->hands;
+    double syncs = hands->syncs > 0 ? (double)hands->syncs : 1;
+    CLEANUP(cleanup_free)
+    char *more = alloc_format(
+        ", \"reports\": %" PRIu64 ", \"frames\": %" PRIu64 ", \"grants\": %" PRIu64
+        ", \"said_bytes\": %.1f, \"heard_bytes\": %.1f, \"connect_seconds\": %.3f",
+        hands->reports, hands->frames_done, hands->grants, (double)hands->said_bytes / syncs,
+        (double)hands->heard_bytes / syncs, connect_s);
+    print_seen(tally, more);
 }
 
 static void run_workers(struct load *self)
@@ -207,12 +248,10 @@ static void run_workers(struct load *self)
     self->hands.working = true;
     tally_begin(tally);
     carrier_run(&carrier, seconds_of(self), enough_done, self);
-    CLEANUP(cleanup_free)
-    char *more =
-        alloc_format(", \"reports\": %" PRIu64 ", \"frames\": %" PRIu64 ", \"grants\": %" PRIu64
-                     ", \"connect_seconds\": %.3f",
-                     self->hands.reports, self->hands.frames_done, self->hands.grants, connect_s);
-    print_seen(tally, more);
+    print_workers(self, tally, connect_s);
+    if (wait_for_end()) {
+        leave(self, &carrier);
+    }
 }
 
 /* ---- submitters ---- */
@@ -243,6 +282,7 @@ static void run_askers(struct load *self, bool submit)
     carrier_run(&carrier, submit ? 0 : seconds_of(self), all_taken, self);
     CLEANUP(cleanup_free) char *more = alloc_format(", \"jobs\": %" PRIu64, self->askers.jobs);
     print_seen(carrier_tally(&carrier), more);
+    (void)wait_for_end(); /* either way there is nothing to say */
 }
 
 /* ---- other queues ---- */
@@ -262,6 +302,7 @@ static void run_rivals(struct load *self, const struct engine_talk *talk)
     engine_run(engine, seconds_of(self), NULL, NULL);
     CLEANUP(cleanup_free) char *more = alloc_format(", \"cycles\": %" PRIu64, self->rivals.cycles);
     print_seen(engine_tally(engine), more);
+    (void)wait_for_end(); /* as above */
 }
 
 /* ---- the ceiling: a message as a report has it, sent back as it is ---- */
@@ -289,6 +330,7 @@ static void run_echo(struct load *self)
     tally_begin(carrier_tally(&carrier));
     carrier_run(&carrier, seconds_of(self), NULL, NULL);
     print_seen(carrier_tally(&carrier), "");
+    (void)wait_for_end(); /* as above */
 }
 
 int main(int argc, char **argv)

@@ -87,6 +87,13 @@ static void ask(req_t *self, size_t at)
     }
 }
 
+void req_supersede(req_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        ask(self, i);
+    }
+}
+
 static void hear(req_t *self, size_t at)
 {
     struct lane *lane = &self->lanes[at];

@@ -21,6 +21,9 @@ void req_add(req_t *self, const char *endpoint, void *peer);
 
 struct tally *req_tally(req_t *self);
 
+/* As engine_supersede; libzmq leaves out older answers by itself. */
+void req_supersede(req_t *self);
+
 /* As engine_run. */
 void req_run(req_t *self, double seconds, bool (*done)(void *context), void *context);
 

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import tempfile
 
-from frame import PATIENCE_S, until
+from frame import PATIENCE_S, spawn, until
 
 PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -28,8 +28,8 @@ class Rival:
 
     def __init__(self, name, command, where, durable):
         self.name, self.where, self.durable = name, where, durable
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
         until(lambda: self.process.poll() is not None or answers(where), f"{name} to listen", 20)
 
     def runs(self):

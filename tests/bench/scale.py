@@ -39,13 +39,12 @@ def workers(folder, count, seconds, depth):
     with Broker(folder) as broker:
         if depth:
             submit(broker, 1, 1000000)
-        load = Load("workers", broker.workers, count, 2.5 * seconds, "--depth", depth or 1,
-                    "--frames", 1000000).go()
-        time.sleep(0.4 * seconds)  # the first wave of all at once is over
-        cpu = cpu_share(broker, seconds)
-        probe = drive(broker.pid, "hello", broker.submitters, 1, 0.8 * seconds)
-        told = load.seen()
-        load.end()
+        with Load("workers", broker.workers, count, 2.5 * seconds, "--depth", depth or 1,
+                  "--frames", 1000000).go() as load:
+            time.sleep(0.4 * seconds)  # the first wave of all at once is over
+            cpu = cpu_share(broker, seconds)
+            probe = drive(broker.pid, "hello", broker.submitters, 1, 0.8 * seconds)
+            told = load.seen()
     return {"cpu": cpu, "hello_p50": probe["p50_us"] / 1000, "hello_p99": probe["p99_us"] / 1000,
             "connect": told["connect_seconds"], "reports": told["reports"] / told["seconds"],
             "p99": told["p99_us"] / 1000}

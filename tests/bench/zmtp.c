@@ -80,8 +80,9 @@ static void request(struct zmtp *self, const void *body, size_t size, msgpack_sb
     put_frame(out, 0, body, size);
 }
 
-static ssize_t answer(const struct zmtp *self, const uint8_t *data, size_t size,
-                      const uint8_t **body, size_t *body_size)
+/* The answer at the front; *older: to a request that another one has superseded. */
+static ssize_t answer(const struct zmtp *self, const uint8_t *data, size_t size, struct frame *body,
+                      bool *older)
 {
     struct frame frames[3];
     size_t at = 0;
@@ -92,12 +93,11 @@ static ssize_t answer(const struct zmtp *self, const uint8_t *data, size_t size,
         }
         at += count;
     }
-    if (frames[0].size != sizeof self->request || frames[1].size != 0 || (frames[2].flags & MORE) ||
-        memcmp(frames[0].data, &self->request, sizeof self->request) != 0) {
+    if (frames[0].size != sizeof self->request || frames[1].size != 0 || (frames[2].flags & MORE)) {
         return -1;
     }
-    *body = frames[2].data;
-    *body_size = frames[2].size;
+    *older = memcmp(frames[0].data, &self->request, sizeof self->request) != 0;
+    *body = frames[2];
     return (ssize_t)at;
 }
 
@@ -123,10 +123,20 @@ static ssize_t hear(void *peer, const uint8_t *data, size_t size)
     if (!self->greeted) {
         return greeted(self, data, size);
     }
-    const uint8_t *body = NULL;
-    size_t body_size = 0;
-    ssize_t count = answer(self, data, size, &body, &body_size);
-    return count > 0 && !self->talk->take(self->peer, body, body_size) ? -1 : count;
+    size_t at = 0;
+    bool older = true;
+    while (older) {
+        struct frame body;
+        ssize_t count = answer(self, data + at, size - at, &body, &older);
+        if (count <= 0) {
+            return count;
+        }
+        at += (size_t)count;
+        if (!older && !self->talk->take(self->peer, body.data, body.size)) {
+            return -1;
+        }
+    }
+    return (ssize_t)at;
 }
 
 const struct engine_talk zmtp_talk = { .ask = ask, .hear = hear };
