@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/json_blocks.h"
 #include "broker/sessions.h"
 #include "broker/worker_talk.h"
 #include "proto/alloc.h"
@@ -32,6 +33,7 @@ struct letter {
 workers_t *workers_new(struct broker *broker)
 {
     workers_t *self = alloc_zero(1, sizeof *self);
+    json_blocks_keep();
     self->broker = broker;
     self->sessions = sessions_new();
     return self;
