@@ -4,7 +4,7 @@
  *     bench_load workers ENDPOINT COUNT SECONDS [--depth N] [--frames N] [--until N] [--inspect]
  *     bench_load hello   ENDPOINT COUNT SECONDS
  *     bench_load submit  ENDPOINT COUNT JOBS [--batch N] [--frames N]
- *     bench_load echo    ENDPOINT COUNT SECONDS
+ *     bench_load echo|bare-echo ENDPOINT COUNT SECONDS
  *     bench_load beanstalkd|redis|gearmand WHERE COUNT SECONDS
  *
  * Connects, prints `ready`, and begins when a line comes on standard input: whoever reads the
@@ -24,6 +24,7 @@
 #include "tests/bench/asker.h"
 #include "tests/bench/engine.h"
 #include "tests/bench/hand.h"
+#include "tests/bench/mirror.h"
 #include "tests/bench/req.h"
 #include "tests/bench/rival.h"
 #include "tests/bench/zmtp.h"
@@ -305,11 +306,33 @@ static void run_rivals(struct load *self, const struct engine_talk *talk)
     (void)wait_for_end(); /* as above */
 }
 
-/* ---- the ceiling: a message as a report has it, sent back as it is ---- */
+/* ---- the ceiling ---- */
+
+static void run_echo(struct load *self)
+{
+    self->hands.depth = 1;
+    CLEANUP(mirror_answers_destroy) struct mirror_answers answers;
+    mirror_answers_init(&answers);
+    CLEANUP(cleanup_free) void *memory = alloc_zero(self->count, sizeof(struct mirror));
+    struct mirror *mirrors = memory;
+    for (size_t i = 0; i < self->count; i++) {
+        mirror_init(&mirrors[i], &self->hands, &answers, (unsigned)i);
+    }
+    CLEANUP(carrier_end)
+    struct carrier carrier = carrier_new(self, &mirror_talk, memory, sizeof *mirrors);
+    wait_for_go();
+    self->hands.working = true;
+    tally_begin(carrier_tally(&carrier));
+    carrier_run(&carrier, seconds_of(self), NULL, NULL);
+    print_workers(self, carrier_tally(&carrier), 0);
+    (void)wait_for_end(); /* as above */
+}
+
+/* The same with clients that neither make what they send nor read what comes back. */
 
 static bool echo_say(void *peer, msgpack_sbuffer *body)
 {
-    static const char bytes[350]; /* about what a SYNC with a report has */
+    static const char bytes[280]; /* what a SYNC with one report has, started or finished */
     (void)peer;
     return msgpack_sbuffer_write(body, bytes, sizeof bytes) == 0;
 }
@@ -321,7 +344,7 @@ static bool echo_take(void *peer, const void *body, size_t size)
     return size > 0;
 }
 
-static void run_echo(struct load *self)
+static void run_bare_echo(struct load *self)
 {
     static const struct talk talk = { .say = echo_say, .take = echo_take };
     char nobody = 0;
@@ -346,6 +369,8 @@ int main(int argc, char **argv)
     const struct engine_talk *rival = rival_talk(self.word[0]);
     if (strcmp(self.word[0], "workers") == 0) {
         run_workers(&self);
+    } else if (strcmp(self.word[0], "bare-echo") == 0) {
+        run_bare_echo(&self);
     } else if (strcmp(self.word[0], "hello") == 0 || strcmp(self.word[0], "submit") == 0) {
         run_askers(&self, strcmp(self.word[0], "submit") == 0);
     } else if (strcmp(self.word[0], "echo") == 0) {
