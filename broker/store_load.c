@@ -36,12 +36,6 @@ static int32_t read_int32(struct reader *reader, int index)
     return (int32_t)value;
 }
 
-static int64_t read_known(struct reader *reader, int index)
-{
-    bool null = sqlite3_column_type(reader->stmt, index) == SQLITE_NULL;
-    return null ? -1 : sqlite3_column_int64(reader->stmt, index);
-}
-
 static const char *read_word(struct reader *reader, int index)
 {
     const char *text = sql_column_text(reader->stmt, index);
@@ -162,20 +156,65 @@ static void read_sighting(struct reader *reader, int index, struct frame_row *ou
     }
 }
 
-/* Most frames are done or kept and have nothing else to tell: of those little is read. */
-enum usual { UNUSUAL, USUAL_DONE, USUAL_KEPT };
-
+/*
+ * A million rows or more are most of what a start reads, so SQLite hands each to a function: that
+ * takes a third less time than a call for each column of a result. Proofs stay where they are:
+ * nobody needs a million of them in memory.
+ */
 static const char frames_text[] =
-    "SELECT job, number, claim, attempts, worker, started_at, finished_at, ms, bytes,"
-    " CASE WHEN losses <> 0 OR again OR fresh OR NOT (sighting IS NULL AND error IS NULL AND"
-    "  tried IS NULL AND short IS NULL) THEN 0"
-    " WHEN state = 'done' AND outcome = 'finished' THEN 1"
-    " WHEN state = 'kept' AND outcome = 'kept' THEN 2 ELSE 0 END"
-    " FROM frame ORDER BY job, number";
+    "SELECT load_frame(job, number, state, outcome, claim, again, attempts, losses, worker,"
+    " started_at, finished_at, ms, bytes) FROM frame ORDER BY job, number";
 
+enum { FRAME_COLUMNS = 13 };
+
+/* What only frames have that are neither done nor kept. */
 static const char more_text[] =
-    "SELECT state, outcome, losses, again, worker_id, sighting, error, tried, short, fresh"
-    " FROM frame WHERE job = ?1 AND number = ?2";
+    "SELECT worker_id, sighting, error, tried, short, fresh FROM frame"
+    " WHERE job = ?1 AND number = ?2";
+
+struct frames {
+    store_t *store;
+    queue_t *queue;
+    sqlite3_stmt *more;
+    char **text;
+    int rc; /* of the last row */
+};
+
+static int32_t value_int32(sqlite3_value *value, bool *wrong)
+{
+    int64_t number = sqlite3_value_int64(value);
+    *wrong = *wrong || number < INT32_MIN || number > INT32_MAX;
+    return (int32_t)number;
+}
+
+static int64_t value_known(sqlite3_value *value)
+{
+    return sqlite3_value_type(value) == SQLITE_NULL ? -1 : sqlite3_value_int64(value);
+}
+
+static const char *value_text(sqlite3_value *value)
+{
+    return (const char *)sqlite3_value_text(value);
+}
+
+static void read_frame(sqlite3_value **values, struct frame_row *out, bool *wrong)
+{
+    *out = (struct frame_row){
+        .job = sqlite3_value_int64(values[0]),
+        .frame = value_int32(values[1], wrong),
+        .claim = sqlite3_value_int64(values[4]),
+        .again = sqlite3_value_int(values[5]) != 0,
+        .attempts = value_int32(values[6], wrong),
+        .losses = value_int32(values[7], wrong),
+        .worker = value_text(values[8]),
+        .started_at = sqlite3_value_int64(values[9]),
+        .finished_at = sqlite3_value_int64(values[10]),
+        .ms = value_known(values[11]),
+        .bytes = value_known(values[12]),
+    };
+    *wrong = *wrong || frame_state_parse(value_text(values[2]), &out->state) < 0 ||
+             claim_outcome_parse(value_text(values[3]), &out->outcome) < 0;
+}
 
 static int read_more(sqlite3_stmt *stmt, struct frame_row *out, bool *wrong)
 {
@@ -187,61 +226,45 @@ static int read_more(sqlite3_stmt *stmt, struct frame_row *out, bool *wrong)
         return rc == SQLITE_DONE ? -EUCLEAN : sql_fault(rc);
     }
     struct reader reader = { .stmt = stmt };
-    if (frame_state_parse(read_word(&reader, 0), &out->state) < 0 ||
-        claim_outcome_parse(read_word(&reader, 1), &out->outcome) < 0) {
-        reader.wrong = true;
-    }
-    out->losses = read_int32(&reader, 2);
-    out->again = sqlite3_column_int(stmt, 3) != 0;
-    out->worker_id = sql_column_text(stmt, 4); /* until the next row */
-    read_sighting(&reader, 5, out);
-    out->error = read_json(&reader, 6);
-    out->tried = read_json(&reader, 7);
-    out->short_bytes = sqlite3_column_int64(stmt, 8);
-    out->fresh = sqlite3_column_int(stmt, 9) != 0;
+    out->worker_id = sql_column_text(stmt, 0); /* until the next row */
+    read_sighting(&reader, 1, out);
+    out->error = read_json(&reader, 2);
+    out->tried = read_json(&reader, 3);
+    out->short_bytes = sqlite3_column_int64(stmt, 4);
+    out->fresh = sqlite3_column_int(stmt, 5) != 0;
     *wrong = *wrong || reader.wrong;
     return 0;
 }
 
-static int read_frame(struct reader *reader, sqlite3_stmt *more, struct frame_row *out)
+static int load_frame(const struct frames *self, sqlite3_value **values)
 {
-    sqlite3_stmt *stmt = reader->stmt;
-    enum usual usual = (enum usual)sqlite3_column_int(stmt, 9);
-    *out = (struct frame_row){
-        .job = sqlite3_column_int64(stmt, 0),
-        .frame = read_int32(reader, 1),
-        .claim = sqlite3_column_int64(stmt, 2),
-        .attempts = read_int32(reader, 3),
-        .worker = sql_column_text(stmt, 4),
-        .started_at = sqlite3_column_int64(stmt, 5),
-        .finished_at = sqlite3_column_int64(stmt, 6),
-        .ms = read_known(reader, 7),
-        .bytes = read_known(reader, 8),
-        .state = usual == USUAL_KEPT ? FRAME_KEPT : FRAME_DONE,
-        .outcome = usual == USUAL_KEPT ? OUTCOME_KEPT : OUTCOME_FINISHED,
-    };
-    return usual == UNUSUAL ? read_more(more, out, &reader->wrong) : 0;
-}
-
-static int load_frame(store_t *self, queue_t *queue, sqlite3_stmt *stmt, sqlite3_stmt *more,
-                      char **text)
-{
-    struct reader reader = { .stmt = stmt };
     struct frame_row row;
-    int rc = read_frame(&reader, more, &row);
+    bool wrong = false;
+    int rc = 0;
+    read_frame(values, &row, &wrong);
+    if (!wrong && row.state != FRAME_DONE && row.state != FRAME_KEPT) {
+        rc = read_more(self->more, &row, &wrong);
+    }
     const char *why = "a column that is none";
-    bool wrong = rc == 0 && (reader.wrong || queue_load_frame(queue, &row, &why) != 0);
+    wrong = rc == 0 && (wrong || queue_load_frame(self->queue, &row, &why) != 0);
     release_frame(&row);
     if (wrong) {
-        *text = alloc_format("job %" PRId64 " frame %" PRId32 ": %s", row.job, row.frame, why);
-        self->refused = (struct store_row){ row.job, row.frame };
+        *self->text =
+            alloc_format("job %" PRId64 " frame %" PRId32 ": %s", row.job, row.frame, why);
+        self->store->refused = (struct store_row){ row.job, row.frame };
         return STORE_REFUSED;
     }
     return rc;
 }
 
-/* Proofs stay where they are: nobody needs a million of them in memory. */
-static int load_frames(store_t *self, queue_t *queue, char **text)
+static void take_frame(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    struct frames *self = sqlite3_user_data(context);
+    (void)count; /* it is registered for FRAME_COLUMNS */
+    self->rc = load_frame(self, values);
+}
+
+static int step_frames(store_t *self, struct frames *frames)
 {
     CLEANUP(sql_finalize) sqlite3_stmt *more = NULL;
     CLEANUP(sql_finalize) sqlite3_stmt *stmt = NULL;
@@ -252,14 +275,32 @@ static int load_frames(store_t *self, queue_t *queue, char **text)
     if (rc < 0) {
         return rc;
     }
+    frames->more = more;
     int step = 0;
     while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        rc = load_frame(self, queue, stmt, more, text);
-        if (rc != 0) {
-            return rc;
+        if (frames->rc != 0) {
+            return frames->rc;
         }
     }
     return sql_fault(step);
+}
+
+static int set_function(store_t *self, struct frames *frames)
+{
+    return sql_fault(sqlite3_create_function_v2(self->db, "load_frame", FRAME_COLUMNS,
+                                                SQLITE_UTF8 | SQLITE_DIRECTONLY, frames,
+                                                frames ? take_frame : NULL, NULL, NULL, NULL));
+}
+
+static int load_frames(store_t *self, queue_t *queue, char **text)
+{
+    struct frames frames = { .store = self, .queue = queue, .text = text };
+    int rc = set_function(self, &frames);
+    if (rc == 0) {
+        rc = step_frames(self, &frames);
+    }
+    (void)set_function(self, NULL); /* no statement uses it any more */
+    return rc;
 }
 
 static int load_workers(store_t *self, queue_t *queue)

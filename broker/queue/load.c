@@ -140,15 +140,15 @@ static void load_state(queue_t *self, struct job *job, struct frame *frame,
 int queue_load_frame(queue_t *self, const struct frame_row *row, const char **text)
 {
     struct job *job = map_get(&self->jobs, row->job);
-    if (!job || (unsigned)row->state >= FRAME_STATES || ranges_rank(&job->frames, row->frame) < 0 ||
-        rows_get(job, row->frame)) {
-        *text = "a frame of no job, outside its frames, or twice";
-        return -EINVAL;
-    }
     if (row->state == FRAME_CLAIMED && check_claim(self, row->claim, row->worker_id, text) != 0) {
         return -EINVAL;
     }
-    struct frame *frame = rows_make(job, row->frame);
+    struct frame *frame =
+        job && (unsigned)row->state < FRAME_STATES ? rows_make(job, row->frame) : NULL;
+    if (!frame) {
+        *text = "a frame of no job, outside its frames, or twice";
+        return -EINVAL;
+    }
     frame->state = (uint8_t)row->state;
     frame->outcome = (uint8_t)row->outcome;
     frame->again = row->again;

@@ -132,6 +132,9 @@ const char *words_keep(struct words *self, const char *text)
     if (!text) {
         return NULL;
     }
+    if (self->last && strcmp(self->last, text) == 0) {
+        return self->last;
+    }
     if ((self->count + 1) * 4 > self->size * 3) {
         words_grow(self);
     }
@@ -140,6 +143,7 @@ const char *words_keep(struct words *self, const char *text)
         *slot = alloc_text(text);
         self->count++;
     }
+    self->last = *slot;
     return *slot;
 }
 

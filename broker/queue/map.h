@@ -35,6 +35,7 @@ struct words {
     char **slots;
     size_t size;
     size_t count;
+    const char *last; /* the word that was kept last: often the next as well */
 };
 
 /* The one copy of text; NULL gives NULL. */

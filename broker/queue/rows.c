@@ -96,6 +96,10 @@ static void clear_pages(struct job *job)
 
 struct frame *rows_make(struct job *job, int32_t number)
 {
+    int64_t rank = ranges_rank(&job->frames, number);
+    if (rank < 0 || at_rank(job, rank)) {
+        return NULL;
+    }
     if (!job->slabs || job->slabs->used == SLAB_FRAMES) {
         struct rows_slab *slab = alloc_zero(1, sizeof *slab);
         slab->next = job->slabs;
@@ -103,7 +107,7 @@ struct frame *rows_make(struct job *job, int32_t number)
     }
     struct frame *frame = &job->slabs->frames[job->slabs->used++];
     *frame = (struct frame){ .number = number, .ms = -1, .bytes = -1 };
-    put(job, ranges_rank(&job->frames, number), frame);
+    put(job, rank, frame);
     job->row_count++;
     return frame;
 }

@@ -371,6 +371,7 @@ int64_t change_next_job(queue_t *self);
 
 /* ---- rows.c: the frames of a job ---- */
 struct frame *rows_get(const struct job *job, int32_t number);
+/* NULL: the job has no such frame, or it has a row. */
 struct frame *rows_make(struct job *job, int32_t number);
 /* The first row at or after *rank, which becomes its rank. NULL = none. */
 struct frame *rows_from(const struct job *job, int64_t *rank);

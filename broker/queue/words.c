@@ -63,7 +63,7 @@ static const char *name_of(const char *const *words, int count, int value)
 static int parse(const char *const *words, int count, const char *name, int *out)
 {
     for (int i = 0; name && i < count; i++) {
-        if (strcmp(words[i], name) == 0) {
+        if (words[i][0] == name[0] && strcmp(words[i], name) == 0) {
             *out = i;
             return 0;
         }

@@ -155,25 +155,31 @@ static void every_word_of_a_life_cycle_can_be_written(void **state)
     assert_int_equal(rows_of(place->store, "frame"), 0);
 }
 
-/* Into the queue that the store loads; the row as the queue has it. */
-static void memory_is_kept_of_job_and_frame(void **state)
+/* What the queue loads, of a job with the frames 1 to 9. */
+static void put_active(store_t *store, const struct job_memory *memory)
 {
-    struct place *place = *state;
-    open_again(place);
     CLEANUP(cleanup_json) json_t *shot = spec();
     CLEANUP(cleanup_json)
     json_t *found =
         json_pack("{s:i, s:i, s:[{s:s, s:s, s:i, s:s}]}", "frame_start", 1, "frame_end", 9,
                   "outputs", "view", "", "head", "/r/a", "digits", 4, "tail", ".png");
+    struct change change = {
+        .kind = CHANGE_JOB_PUT,
+        .as.job = { .job = 1, .state = JOB_ACTIVE, .spec = shot, .found = found, .memory = *memory }
+    };
+    apply(store, &change);
+}
+
+/* Into the queue that the store loads; the row as the queue has it. */
+static void memory_is_kept_of_job_and_frame(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
     const struct job_memory memory = {
         .gpu_peak = (int64_t)20 << 30,
         .rss_peak = { [DEVICE_CPU] = (int64_t)3 << 30, [DEVICE_GPU] = (int64_t)5 << 30 },
         .too_small = (int64_t)8 << 30,
         .enough = (int64_t)24 << 30,
-    };
-    struct change job = {
-        .kind = CHANGE_JOB_PUT,
-        .as.job = { .job = 1, .state = JOB_ACTIVE, .spec = shot, .found = found, .memory = memory }
     };
     struct change frame = { .kind = CHANGE_FRAME_PUT,
                             .as.frame = { .job = 1,
@@ -182,7 +188,7 @@ static void memory_is_kept_of_job_and_frame(void **state)
                                           .bytes = -1,
                                           .short_bytes = (int64_t)12 << 30,
                                           .fresh = true } };
-    apply(place->store, &job);
+    put_active(place->store, &memory);
     apply(place->store, &frame);
     open_again(place);
     CLEANUP(queue_destroy) queue_t *queue = queue_new(&(struct queue_config){ .farm = "" });
@@ -195,6 +201,60 @@ static void memory_is_kept_of_job_and_frame(void **state)
     assert_int_equal(queue_frame(queue, 1, 7, &row), QUEUE_OK);
     assert_int_equal(row.short_bytes, (int64_t)12 << 30);
     assert_true(row.fresh);
+}
+
+static void a_frame_that_is_done_is_loaded_as_it_was_written(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    struct change change = { .kind = CHANGE_FRAME_PUT,
+                             .as.frame = { .job = 1,
+                                           .frame = 7,
+                                           .state = FRAME_DONE,
+                                           .outcome = OUTCOME_FINISHED,
+                                           .again = true,
+                                           .attempts = 2,
+                                           .losses = 1,
+                                           .claim = 31,
+                                           .worker = "host/gpu0",
+                                           .started_at = 1000,
+                                           .finished_at = 1500,
+                                           .ms = 450,
+                                           .bytes = -1 } };
+    put_active(place->store, &(struct job_memory){ 0 });
+    apply(place->store, &change);
+    open_again(place);
+    CLEANUP(queue_destroy) queue_t *queue = queue_new(&(struct queue_config){ .farm = "" });
+    CLEANUP(cleanup_free) char *text = NULL;
+    struct frame_row row;
+    assert_int_equal(store_load(place->store, queue, &text), 0);
+    assert_int_equal(queue_frame(queue, 1, 7, &row), QUEUE_OK);
+    assert_string_equal(row.worker, "host/gpu0");
+    assert_int_equal(row.state, FRAME_DONE);
+    assert_int_equal(row.outcome, OUTCOME_FINISHED);
+    assert_true(row.again);
+    assert_int_equal(row.attempts, 2);
+    assert_int_equal(row.losses, 1);
+    assert_int_equal(row.claim, 31);
+    assert_int_equal(row.started_at, 1000);
+    assert_int_equal(row.finished_at, 1500);
+    assert_int_equal(row.ms, 450);
+    assert_int_equal(row.bytes, -1);
+}
+
+static void a_frame_that_cannot_be_is_named(void **state)
+{
+    struct place *place = *state;
+    open_again(place);
+    struct change change = { .kind = CHANGE_FRAME_PUT,
+                             .as.frame = { .job = 1, .frame = 10, .state = FRAME_DONE } };
+    put_active(place->store, &(struct job_memory){ 0 });
+    apply(place->store, &change);
+    CLEANUP(queue_destroy) queue_t *queue = queue_new(&(struct queue_config){ .farm = "" });
+    CLEANUP(cleanup_free) char *text = NULL;
+    assert_int_equal(store_load(place->store, queue, &text), STORE_REFUSED);
+    assert_non_null(strstr(text, "job 1 frame 10: a frame of no job, outside its frames"));
+    assert_int_equal(store_refused(place->store).frame, 10);
 }
 
 static void a_proof_stays_until_the_frame_is_not_done_any_more(void **state)
@@ -518,6 +578,8 @@ int main(void)
         TEST(the_farm_id_is_made_once_and_the_file_is_private),
         TEST(every_word_of_a_life_cycle_can_be_written),
         TEST(memory_is_kept_of_job_and_frame),
+        TEST(a_frame_that_is_done_is_loaded_as_it_was_written),
+        TEST(a_frame_that_cannot_be_is_named),
         TEST(a_proof_stays_until_the_frame_is_not_done_any_more),
         TEST(events_are_numbered_and_found_by_job_and_frame),
         TEST(answered_requests_are_found_again),
