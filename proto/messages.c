@@ -12,7 +12,10 @@
 #include "proto/order.h"
 #include "proto/ranges.h"
 
-enum { STEPS_MOST = 2 * WIRE_DEPTH };
+enum {
+    STEPS_MOST = 2 * WIRE_DEPTH,
+    FIELDS_MOST = 64, /* of a shape */
+};
 
 /* Where in a body a check is; it becomes text, "reports[2].claim", only when something is wrong. */
 struct step {
@@ -211,22 +214,64 @@ static int check_value(struct check *self, const struct message_field *field, co
     return wrong(self, "no such type");
 }
 
-static int check_fields(struct check *self, const struct message_field *field, const json_t *map)
+static bool is_key(const struct message_field *field, const char *key)
 {
-    for (; field->key; field++) {
-        const json_t *value = json_object_get(map, field->key);
-        bool absent = !value || json_is_null(value);
-        if (absent && field->optional) {
+    return field->key[0] == key[0] && strcmp(field->key, key) == 0;
+}
+
+/* The field of that key; NULL: it is somebody else's. Keys come in much the order of the table, so
+ * it is looked for behind the last one first. */
+static const struct message_field *find_field(const struct message_field *fields,
+                                              const struct message_field *behind, const char *key)
+{
+    const struct message_field *at = behind;
+    for (; at->key; at++) {
+        if (is_key(at, key)) {
+            return at;
+        }
+    }
+    for (at = fields; at != behind; at++) {
+        if (is_key(at, key)) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static int check_absent(struct check *self, const struct message_field *fields, uint64_t seen)
+{
+    for (size_t i = 0; fields[i].key; i++) {
+        if (!fields[i].optional && (seen >> i & 1) == 0) {
+            enter(self, fields[i].key, 0);
+            return wrong(self, "missing");
+        }
+    }
+    return MESSAGE_OK;
+}
+
+/* Once through the keys that are there: to look each field up would hash far more keys. */
+static int check_fields(struct check *self, const struct message_field *fields, const json_t *map)
+{
+    json_t *object = (json_t *)(uintptr_t)map; /* iteration changes nothing */
+    const struct message_field *behind = fields;
+    uint64_t seen = 0;
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+        const json_t *value = json_object_iter_value(at);
+        const struct message_field *field = find_field(fields, behind, json_object_iter_key(at));
+        if (!field || json_is_null(value)) {
             continue;
         }
         enter(self, field->key, 0);
-        int rc = absent ? wrong(self, "missing") : check_value(self, field, value);
+        int rc = check_value(self, field, value);
         if (rc != MESSAGE_OK) {
             return rc;
         }
         self->depth--;
+        assert(field - fields < FIELDS_MOST);
+        seen |= (uint64_t)1 << (field - fields);
+        behind = field + 1;
     }
-    return MESSAGE_OK;
+    return check_absent(self, fields, seen);
 }
 
 static int check_shape(struct check *self, const struct message_shape *shape, const json_t *map)
