@@ -31,6 +31,11 @@ int sql_fault(int rc)
     }
 }
 
+void sql_set_up(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* refused when SQLite is at work already */
+}
+
 int sql_exec(sqlite3 *db, const char *text)
 {
     return sql_fault(sqlite3_exec(db, text, NULL, NULL, NULL));

@@ -14,6 +14,10 @@
 /* The errno of a SQLite result code, negative; 0 for OK, ROW and DONE. */
 int sql_fault(int rc);
 
+/* Before the first database is opened: SQLite need not count its memory, which costs a lock with
+ * each allocation. */
+void sql_set_up(void);
+
 /* Run one or more statements that yield no rows anybody wants. */
 int sql_exec(sqlite3 *db, const char *text);
 

@@ -219,6 +219,7 @@ int store_open(const char *path, enum store_mode mode, store_t **out, char **tex
     if (mode == STORE_SERVE) {
         flags |= SQLITE_OPEN_CREATE;
     }
+    sql_set_up();
     CLEANUP(store_close) store_t *self = alloc_zero(1, sizeof *self);
     int rc = sqlite3_open_v2(path, &self->db, flags, NULL);
     if (rc != SQLITE_OK) {
