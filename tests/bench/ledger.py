@@ -8,8 +8,9 @@ of a broker's answer, to workers that do with it what they do with one; the bare
 nothing. `no disk`: the ledger lies in memory, so that a slow disk does not hide what the program
 costs; nothing is durable. Judged are workers with sockets of libzmq, as real ones have them.
 
-The whole cycle: jobs of 250 frames from their SUBMIT to the last frame done, against put, reserve
-and finish of a job of 100 bytes, each synced.
+The whole cycle: jobs of 250 frames, from their SUBMIT by as many clients as there are workers over
+inspection, claims, reports and looks at the pictures to the last frame done; against put, reserve
+and finish of a job of 100 bytes by as many clients.
 """
 
 import contextlib
@@ -154,8 +155,9 @@ def show_cycles(result, count, taken, durable):
     rates = {name: [one["rate"] for one in here] for name, here in taken.items()}
     for name, here in taken.items():
         words = f"{count}: whole cycle, {name} {durable.get(name, '')}".rstrip()
-        result.row(words, rates[name], "jobs/s" if name != "farm" else "frames/s")
-        result.row(f"{count}: {name}, server CPU", [one["cpu_us"] for one in here], "us")
+        one = "frame" if name == "farm" else "job"
+        result.row(words, rates[name], f"{one}s/s")
+        result.row(f"{count}: {name}, server CPU", [turn["cpu_us"] for turn in here], f"us/{one}")
     if durable:
         best = [max(rates[name][turn] for name in durable) for turn in range(len(rates["farm"]))]
         result.ratio(f"{count}: farm / the best of them", rates["farm"], best,
