@@ -94,6 +94,23 @@ static void put_frame(store_t *store, enum frame_state state, json_t *proof)
     apply(store, &change);
 }
 
+static void count_fault(void *arg, const char *text)
+{
+    (void)text;
+    *(int *)arg += 1;
+}
+
+/* How many faults a look at the ledger, as of --check, finds. */
+static int faults_of(struct place *place)
+{
+    CLEANUP(store_close) store_t *store = NULL;
+    char *text = NULL;
+    int faults = 0;
+    assert_int_equal(store_open(place->ledger, STORE_LOOK, &store, &text), 0);
+    assert_int_equal(store_verify(store, count_fault, &faults), 0);
+    return faults;
+}
+
 static void count_row(void *arg, const char *state, int64_t count)
 {
     (void)state;
@@ -472,6 +489,34 @@ static void an_older_ledger_is_brought_up_to_date(void **state)
     assert_int_equal(workers, 0);
 }
 
+/* We write without asking the schema, but a row that breaks it is not taken for one of ours. */
+static void a_row_that_the_schema_forbids_is_damage(void **state)
+{
+    static const char *const odd[] = {
+        "UPDATE frame SET state = 'odd'",
+        "UPDATE frame SET outcome = 'odd'",
+        "UPDATE frame SET proof = '[1'",
+        "UPDATE frame SET error = 'x'",
+    };
+    struct place *place = *state;
+    open_again(place);
+    put_frame(place->store, FRAME_WAITING, NULL);
+    store_close(&place->store);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        CLEANUP(cleanup_free)
+        char *text = alloc_format("PRAGMA ignore_check_constraints = ON; %s", odd[i]);
+        run_sql(place, text);
+        refused_with(place, STORE_REFUSED, "CHECK constraint failed in frame");
+        assert_int_equal(faults_of(place), 1);
+        run_sql(place,
+                "PRAGMA ignore_check_constraints = ON;"
+                "UPDATE frame SET state = 'waiting', outcome = 'none', proof = NULL,"
+                " error = NULL");
+        open_again(place);
+        store_close(&place->store);
+    }
+}
+
 static void another_database_is_refused(void **state)
 {
     struct place *place = *state;
@@ -589,6 +634,7 @@ int main(void)
         TEST(the_last_value_of_a_counter_is_the_one),
         TEST(a_refused_row_leaves_nothing),
         TEST(an_older_ledger_is_brought_up_to_date),
+        TEST(a_row_that_the_schema_forbids_is_damage),
         TEST(another_database_is_refused),
         TEST(a_file_that_is_no_database_is_refused),
         TEST(a_damaged_ledger_is_refused),
