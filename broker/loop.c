@@ -21,7 +21,7 @@
 
 enum {
     TURN_MESSAGES = 1000, /* a turn is one transaction: bounded by count */
-    TURN_MS = 4,          /* and by time: commit and answers take twice as much again */
+    TURN_MS = 2,          /* and by time of reading: commit and answers take three times as much */
     EMPTY_ROUNDS = 16,    /* how often a socket that was empty is asked again in a turn */
     LATE_MS = 250,        /* a turn later than this makes leases longer */
     LEASE_MS = 15000,     /* on a socket that never runs dry claims expire this much later */
@@ -273,8 +273,8 @@ static void finish(loop_t *self, bool drained)
             fail(self, rc);
             return;
         }
+        submitters_answer(self->submitters, now); /* few, and somebody looks at the screen */
         workers_answer(self->workers, now);
-        submitters_answer(self->submitters, now);
         workers_lose(self->workers, now);
         (void)queue_changes(queue, &left);
         if (left == 0 && may_expire(self, now, drained)) {
