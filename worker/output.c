@@ -7,6 +7,8 @@
 
 #include "proto/alloc.h"
 
+enum { GAP_BYTES = OUTPUT_MAX_BYTES - OUTPUT_HEAD_BYTES - OUTPUT_TAIL_BYTES };
+
 struct output {
     char *head; /* the first OUTPUT_HEAD_BYTES, filled once */
     size_t head_size;
@@ -77,12 +79,13 @@ void output_add(output_t *self, const char *line, size_t size)
 
 char *output_text(const output_t *self, size_t *size)
 {
-    char *text = alloc_zero(1, OUTPUT_MAX_BYTES + 1);
+    size_t room = self->head_size + self->tail_size + (self->left_out > 0 ? GAP_BYTES : 0) + 1;
+    char *text = alloc_zero(1, room);
     memcpy(text, self->head, self->head_size);
     size_t used = self->head_size;
     if (self->left_out > 0) {
-        used += (size_t)snprintf(text + used, OUTPUT_MAX_BYTES - used,
-                                 "\n... %llu bytes left out ...\n", self->left_out);
+        used += (size_t)snprintf(text + used, GAP_BYTES, "\n... %llu bytes left out ...\n",
+                                 self->left_out);
     }
     size_t first = OUTPUT_TAIL_BYTES - self->tail_begin;
     first = first < self->tail_size ? first : self->tail_size;

@@ -267,6 +267,7 @@ static void on_timer(void *arg)
     struct program *self = arg;
     uint64_t times = 0;
     (void)!read(self->timer_fd, &times, sizeof times); /* the turn that follows does the work */
+    self->timer_ms = INT64_MAX;                        /* it rings once */
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -324,6 +325,10 @@ static int64_t check_leaving(struct program *self, int64_t now_ms, bool *over)
 static void set_timer(struct program *self, int64_t deadline_ms)
 {
     struct itimerspec when = { .it_value = { .tv_sec = 0 } };
+    if (deadline_ms == self->timer_ms) {
+        return;
+    }
+    self->timer_ms = deadline_ms;
     if (deadline_ms != INT64_MAX) {
         int64_t at = deadline_ms > 1 ? deadline_ms : 1; /* 0 would turn it off */
         when.it_value.tv_sec = (time_t)(at / 1000);
@@ -442,6 +447,7 @@ static int make(struct program *self)
     self->loop = zloop_new();
     self->reports = reports_new();
     self->idle_ms = clock_mono_ms();
+    self->timer_ms = INT64_MAX;
     self->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (self->timer_fd < 0 || pipe2(self->source_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
         return -errno;

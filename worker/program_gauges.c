@@ -1,8 +1,11 @@
 /* What the running worker tells of its cards and its machine. */
 
+#include "proto/clock.h"
 #include "proto/log.h"
 #include "worker/cycles.h"
 #include "worker/program_parts.h"
+
+enum { RSS_OLD_MS = 900 }; /* less than the pause between two heartbeats */
 
 static void on_telemetry(void *arg)
 {
@@ -83,9 +86,22 @@ void gauges_introduce(struct program *self)
     }
 }
 
+/* For people: as of a second ago is good enough, and there are many messages in one. */
+static int64_t recent_rss_bytes(struct program *self)
+{
+    int64_t now_ms = clock_mono_ms();
+    pid_t pid = blender_pid(self->blender);
+    if (pid != self->rss_pid || now_ms >= self->rss_ms + RSS_OLD_MS) {
+        self->rss_bytes = blender_rss_bytes(self->blender);
+        self->rss_pid = pid;
+        self->rss_ms = now_ms;
+    }
+    return self->rss_bytes;
+}
+
 void gauges_describe(struct program *self, struct session_now *out)
 {
-    int64_t rss = blender_rss_bytes(self->blender);
+    int64_t rss = recent_rss_bytes(self);
     json_t *told = self->telemetry ? telemetry_json(self->telemetry) : json_object();
     if (rss > 0) {
         json_object_set_new(told, "blender_rss_bytes", json_integer(rss));
@@ -109,6 +125,8 @@ void gauges_turn(struct program *self)
     enum blender_state state = blender_state(self->blender);
     bool works =
         state == BLENDER_OPENING || state == BLENDER_INSPECTING || state == BLENDER_RENDERING;
+    /* Between two frames as well: each change wakes the thread, and it reads dozens of files. */
+    works = works || (state == BLENDER_IDLE && !work_empty(self->work));
     if (self->telemetry) {
         telemetry_watch(self->telemetry, works ? blender_pid(self->blender) : 0);
     }

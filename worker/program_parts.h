@@ -48,6 +48,10 @@ struct program {
     whereabouts_t *whereabouts;
     telemetry_t *telemetry; /* NULL: an inspector */
     char *device_name;      /* for people, or NULL */
+    int64_t timer_ms;       /* when timer_fd rings; INT64_MAX: never */
+    pid_t rss_pid;          /* Blender's memory, */
+    int64_t rss_ms;         /* when that was looked at */
+    int64_t rss_bytes;
 };
 
 /* program_gauges.c: what the worker tells of its cards and its machine */

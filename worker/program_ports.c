@@ -109,9 +109,20 @@ static void port_tell(void *ctx)
     }
 }
 
+static void port_tell_by(void *ctx, int64_t at_ms)
+{
+    struct program *self = ctx;
+    if (self->session) {
+        session_touch_by(self->session, at_ms);
+    }
+}
+
 static void port_watch_begin(void *ctx, bool on_card)
 {
     struct program *self = ctx;
+    if (self->telemetry) {
+        (void)telemetry_take_peaks(self->telemetry); /* what came before is not the frame's */
+    }
     whereabouts_begin(self->whereabouts, on_card);
 }
 
@@ -140,6 +151,7 @@ struct work_ports program_ports(struct program *self)
         .held_by = port_held_by,
         .source_look = port_source_look,
         .tell = port_tell,
+        .tell_by = port_tell_by,
         .watch_begin = port_watch_begin,
         .watch_end = port_watch_end,
     };

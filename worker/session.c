@@ -20,11 +20,11 @@ struct session {
     int64_t id;        /* of the session; 0: none yet */
     int64_t seq, seen; /* of the last message; newest orders received */
     int64_t park_ms;
-    bool waiting; /* a message is unanswered */
-    bool touched;
-    int want;     /* of the last message */
-    bool leaving; /* the last message was the last one */
-    int overdue;  /* resends since the last answer */
+    bool waiting;     /* a message is unanswered */
+    int64_t touch_ms; /* when news must be sent; INT64_MAX: there are none */
+    int want;         /* of the last message */
+    bool leaving;     /* the last message was the last one */
+    int overdue;      /* resends since the last answer */
     int64_t due_ms, heard_ms;
     uint32_t random;
 };
@@ -38,6 +38,7 @@ session_t *session_new(const struct session_self *self, const struct session_cal
     new->reports = reports;
     new->park_ms = 1000;
     new->heard_ms = now_ms;
+    new->touch_ms = INT64_MAX;
     new->random = seed | 1;
     return new;
 }
@@ -50,7 +51,12 @@ void session_destroy(session_t **self_p)
 
 void session_touch(session_t *self)
 {
-    self->touched = true;
+    self->touch_ms = 0;
+}
+
+void session_touch_by(session_t *self, int64_t at_ms)
+{
+    self->touch_ms = at_ms < self->touch_ms ? at_ms : self->touch_ms;
 }
 
 int64_t session_heard_ms(const session_t *self)
@@ -131,7 +137,7 @@ static void send_now(session_t *self, int64_t now_ms, bool renew)
     json_decref(now.rest);
     self->want = ready ? 0 : now.want;
     self->leaving = !ready && now.leave;
-    self->touched = false;
+    self->touch_ms = INT64_MAX;
     self->waiting = true;
     self->due_ms = now_ms + self->park_ms + SESSION_OVERDUE_MS;
     self->calls.send(self->calls.ctx, body, logs, ready ? 0 : log_count, renew);
@@ -162,12 +168,13 @@ int64_t session_tick(session_t *self, int64_t now_ms)
     if (self->state == STATE_LEFT) {
         return INT64_MAX;
     }
+    bool may = self->state == STATE_LIVE && self->overdue == 0; /* else news wait for the timer */
     if (self->waiting && now_ms >= self->due_ms) {
         send_again(self, now_ms);
-    } else if (!self->waiting || (self->touched && self->state == STATE_LIVE && !self->overdue)) {
+    } else if (!self->waiting || (may && now_ms >= self->touch_ms)) {
         send_now(self, now_ms, false);
     }
-    return self->due_ms;
+    return may && self->touch_ms < self->due_ms ? self->touch_ms : self->due_ms;
 }
 
 static void apply_settled(session_t *self, const json_t *settled)

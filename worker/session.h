@@ -90,6 +90,9 @@ void session_destroy(session_t **self_p);
 /* Something happened that the broker must hear at once. It is sent by the next session_tick. */
 void session_touch(session_t *self);
 
+/* The same, not later than at_ms: until then it may ride on a message that is sent anyway. */
+void session_touch_by(session_t *self, int64_t at_ms);
+
 /* Send what is due. Returns the next deadline (monotonic milliseconds), INT64_MAX for none. */
 int64_t session_tick(session_t *self, int64_t now_ms);
 

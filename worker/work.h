@@ -68,7 +68,8 @@ struct work_ports {
      * they left of it. */
     char *(*held_by)(void *ctx, int64_t *had_bytes);
     void (*source_look)(void *ctx, struct source_ask *ask); /* its content is taken */
-    void (*tell)(void *ctx); /* the broker must hear something at once */
+    void (*tell)(void *ctx);                   /* the broker must hear something at once */
+    void (*tell_by)(void *ctx, int64_t at_ms); /* the same, not later than then */
     /* On which cards is Blender seen from the begin of a frame to its end? The end's answer is a
      * warning or NULL, the caller's. Both NULL where nobody looks. */
     void (*watch_begin)(void *ctx, bool on_card);

@@ -10,6 +10,8 @@
 #include "worker/complaint.h"
 #include "worker/work_parts.h"
 
+enum { STARTED_WAITS_MS = 10 };
+
 /* The final names of the frame, one a view: [{path, view, width, height}]. */
 static json_t *frame_files(const struct task *task)
 {
@@ -72,6 +74,17 @@ void frame_take(work_t *self, struct task *task, int64_t now_ms)
     work_ask(self, task, look_request(task, "take"));
 }
 
+/* While the frame before is proven: the end of that one is a matter of moments if it is small, and
+ * one message brings both. */
+static void tell_started(work_t *self, int64_t now_ms)
+{
+    if (work_count(self, task_in_proof) > 0) {
+        self->ports.tell_by(self->ports.ctx, now_ms + STARTED_WAITS_MS);
+    } else {
+        self->ports.tell(self->ports.ctx);
+    }
+}
+
 static void render(work_t *self, struct task *task, int64_t now_ms)
 {
     json_t *command = json_pack("{s:s, s:I, s:i, s:s, s:s, s:O}", "do", "render", "job",
@@ -90,7 +103,7 @@ static void render(work_t *self, struct task *task, int64_t now_ms)
     char *no_log = NULL;
     json_object_set_new(report, "blender", json_string(task->blender));
     reports_add(self->reports, &report, &no_log, 0);
-    self->ports.tell(self->ports.ctx);
+    tell_started(self, now_ms);
 }
 
 /* It is ours: temporary files and placeholder are there. */

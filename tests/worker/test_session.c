@@ -256,6 +256,26 @@ static void news_supersede_a_parked_message(void **state)
     assert_int_equal(sent_int(talk, "seq"), 3);
 }
 
+static void news_that_may_wait_go_with_others(void **state)
+{
+    struct talk *talk = *state;
+    get_ready(talk);
+    int sends = talk->sends;
+    session_touch_by(talk->session, 20);
+    assert_int_equal(session_tick(talk->session, 10), 20);
+    session_touch_by(talk->session, 30); /* no later for that */
+    assert_int_equal(session_tick(talk->session, 19), 20);
+    assert_int_equal(talk->sends, sends);
+    (void)session_tick(talk->session, 20);
+    assert_int_equal(talk->sends, sends + 1);
+    session_touch_by(talk->session, 40);
+    session_touch(talk->session);
+    (void)session_tick(talk->session, 21);
+    assert_int_equal(talk->sends, sends + 2);
+    assert_true(session_tick(talk->session, 40) > 40); /* it has been said */
+    assert_int_equal(talk->sends, sends + 2);
+}
+
 static void a_report_is_repeated_until_it_is_settled(void **state)
 {
     struct talk *talk = *state;
@@ -414,6 +434,7 @@ int main(void)
         TALK(ready_comes_first_then_sync),
         TALK(nothing_is_sent_while_the_answer_is_parked),
         TALK(news_supersede_a_parked_message),
+        TALK(news_that_may_wait_go_with_others),
         TALK(a_report_is_repeated_until_it_is_settled),
         TALK(a_stale_report_ends_the_claim),
         TALK(a_stale_claim_takes_its_reports_along),

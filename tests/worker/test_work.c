@@ -133,6 +133,26 @@ static void the_next_is_looked_at_while_one_renders(void **state)
     assert_int_equal(bench->looks, 2);
 }
 
+/* At once, but for a frame whose forerunner is still in proof: one message then brings both. */
+static void a_start_rides_with_the_end_of_the_frame_before(void **state)
+{
+    struct bench *bench = *state;
+    bench_render_first(bench, 1, 1);
+    assert_int_equal(bench->tells, 1);
+    assert_int_equal(bench->tell_by_ms, 0);
+    bench_grant(bench, 2, 2);
+    bench_prover_says(bench, "render");
+    bench_blender_says(bench, "rendered");
+    json_t *prove = json_incref(bench->asked);
+    bench_prover_answers(bench, bench->take, "mine");
+    bench_expect_reports(bench, "started 1; started 2; ");
+    assert_int_equal(bench->tells, 1);
+    assert_int_equal(bench->tell_by_ms, 2 + 10); /* that prover answers at 2 */
+    bench_prover_answers(bench, prove, "done");
+    assert_int_equal(bench->tells, 2);
+    json_decref(prove);
+}
+
 static void with_two_in_proof_blender_waits(void **state)
 {
     struct bench *bench = *state;
@@ -371,6 +391,7 @@ int main(void)
         BENCH(who_holds_the_cards_memory_is_named),
         BENCH(a_frame_that_ran_out_of_memory_gets_a_fresh_blender),
         BENCH(the_next_is_looked_at_while_one_renders),
+        BENCH(a_start_rides_with_the_end_of_the_frame_before),
         BENCH(with_two_in_proof_blender_waits),
         BENCH(kept_and_taken_open_no_file),
         BENCH(a_file_that_changed_fails_the_job),

@@ -101,6 +101,16 @@ static void nothing(void *ctx)
     (void)ctx;
 }
 
+static void tell(void *ctx)
+{
+    ((struct bench *)ctx)->tells++;
+}
+
+static void tell_by(void *ctx, int64_t at_ms)
+{
+    ((struct bench *)ctx)->tell_by_ms = at_ms;
+}
+
 static int64_t rss(void *ctx)
 {
     return ((struct bench *)ctx)->rss;
@@ -149,11 +159,16 @@ static const char job_text[] =
 
 static void make_work(struct bench *bench, bool inspector)
 {
-    const struct work_ports ports = {
-        bench,   prover_ready_now, ask_prover,  state_now, info_now, want,  restart,
-        command, take_log,         mark,        nothing,   rss,      peaks, held,
-        look,    nothing,          watch_begin, watch_end
-    };
+    const struct work_ports ports = { bench,      prover_ready_now,
+                                      ask_prover, state_now,
+                                      info_now,   want,
+                                      restart,    command,
+                                      take_log,   mark,
+                                      nothing,    rss,
+                                      peaks,      held,
+                                      look,       tell,
+                                      tell_by,    watch_begin,
+                                      watch_end };
     const struct work_setup setup = {
         .blenders = &bench->blenders,
         .device = bench->device,

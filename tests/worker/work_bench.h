@@ -47,6 +47,8 @@ struct bench {
     bool on_card;          /* the last one on a card */
     int unwanted;          /* how often no Blender was wanted any more, */
     int wanted;            /* and how often one was */
+    int tells;             /* how often the broker had to hear something at once, */
+    int64_t tell_by_ms;    /* and when at the latest, where that was said */
 };
 
 /* Setup and teardown. */
