@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,40 +69,75 @@ int eventlog_reopen(eventlog_t *self)
     return 0;
 }
 
-/* A line break would make two lines of one event; other control characters upset terminals. */
-static void write_clean(FILE *stream, const char *text)
+/* Nobody else has the stream: without its lock, and without printf, a line costs a third. */
+static void put(FILE *stream, const char *bytes, size_t size)
 {
-    for (const char *at = text; *at; at++) {
-        unsigned char byte = (unsigned char)*at;
-        if (byte == '\n' && at[1]) {
-            fputs(" / ", stream);
-        } else if (byte >= 0x20 && byte != 0x7f) {
-            fputc(byte, stream);
-        } else if (byte == '\t') {
-            fputc(' ', stream);
-        }
-    }
+    (void)fwrite_unlocked(bytes, 1, size, stream); /* what fails is told by fflush */
 }
 
-static void write_what(FILE *stream, const struct eventlog_line *line)
+static void put_text(FILE *stream, const char *text)
+{
+    put(stream, text, strlen(text));
+}
+
+static void put_number(FILE *stream, int64_t value)
+{
+    char digits[sizeof "-9223372036854775808"];
+    char *at = digits + sizeof digits;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0) {
+        *--at = '-';
+    }
+    put(stream, at, (size_t)(digits + sizeof digits - at));
+}
+
+/* A line break would make two lines of one event; other control characters upset terminals. */
+static void put_clean(FILE *stream, const char *text)
+{
+    const char *from = text;
+    for (const char *at = text; *at; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte >= 0x20 && byte != 0x7f) {
+            continue;
+        }
+        put(stream, from, (size_t)(at - from));
+        from = at + 1;
+        if (byte == '\n' && at[1]) {
+            put_text(stream, " / ");
+        } else if (byte == '\t') {
+            put_text(stream, " ");
+        }
+    }
+    put_text(stream, from);
+}
+
+static void put_what(FILE *stream, const struct eventlog_line *line)
 {
     const char *gap = "";
     if (line->job) {
-        fprintf(stream, "job=%" PRId64, line->job);
+        put_text(stream, "job=");
+        put_number(stream, line->job);
         gap = " ";
     }
     if (line->frame) {
-        fprintf(stream, "%sframe=%" PRId32, gap, *line->frame);
+        put_text(stream, gap);
+        put_text(stream, "frame=");
+        put_number(stream, *line->frame);
         gap = " ";
     }
     if (line->worker && *line->worker) {
-        fprintf(stream, "%sworker=", gap);
-        write_clean(stream, line->worker);
+        put_text(stream, gap);
+        put_text(stream, "worker=");
+        put_clean(stream, line->worker);
         gap = " ";
     }
     if (line->text && *line->text) {
-        fputs(*gap ? ": " : "", stream);
-        write_clean(stream, line->text);
+        put_text(stream, *gap ? ": " : "");
+        put_clean(stream, line->text);
     }
 }
 
@@ -111,9 +145,12 @@ void eventlog_write(eventlog_t *self, const struct eventlog_line *line)
 {
     char time[CLOCK_TEXT_SIZE];
     clock_rfc3339(line->at_ms, time);
-    fprintf(self->stream, "%s | %s | ", time, line->event);
-    write_what(self->stream, line);
-    fputc('\n', self->stream);
+    put_text(self->stream, time);
+    put_text(self->stream, " | ");
+    put_text(self->stream, line->event);
+    put_text(self->stream, " | ");
+    put_what(self->stream, line);
+    put_text(self->stream, "\n");
 }
 
 int eventlog_flush(eventlog_t *self)

@@ -84,19 +84,36 @@ void log_plain(char *text)
     }
 }
 
+/* What each line begins with; the rest follows at what is returned. */
+static char *write_head(char line[LINE_BYTES], const char *level)
+{
+    _Static_assert(LINE_BYTES > CLOCK_TEXT_SIZE + sizeof program_name + 32, "a head fits");
+    clock_rfc3339(clock_wall_ms(), line);
+    const char *const words[] = { " ", program_name, " ", level, " " };
+    char *at = line + strlen(line);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        at = stpcpy(at, words[i]);
+    }
+    return at;
+}
+
 __attribute__((format(printf, 2, 0))) static void write_line(const char *level, const char *format,
                                                              va_list args)
 {
     int saved = errno;
-    char stamp[CLOCK_TEXT_SIZE];
-    clock_rfc3339(clock_wall_ms(), stamp);
     char line[LINE_BYTES];
-    int head = snprintf(line, sizeof line, "%s %s %s ", stamp, program_name, level);
-    (void)vsnprintf(line + head, sizeof line - (size_t)head - 1, format, args);
-    log_plain(line);
-    size_t size = strlen(line);
-    line[size++] = '\n';
-    put_line(line, size);
+    char *text = write_head(line, level);
+    int room = (int)(line + sizeof line - 1 - text); /* one for the line's end */
+    int size = vsnprintf(text, (size_t)room, format, args);
+    if (size < 0) {
+        size = 0; /* a wide character that cannot be said: ours has none */
+    } else if (size >= room) {
+        size = room - 1;
+    }
+    text[size] = '\0';
+    log_plain(text);
+    text[size] = '\n';
+    put_line(line, (size_t)(text + size + 1 - line));
     errno = saved;
 }
 

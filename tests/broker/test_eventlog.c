@@ -47,6 +47,29 @@ static void an_event_is_one_line(void **state)
                         "1970-01-01T00:00:00.000Z | broker-started | \n");
 }
 
+static void numbers_are_written_whole(void **state)
+{
+    (void)state;
+    CLEANUP(temp_folder_remove) char *folder = temp_folder_new();
+    CLEANUP(cleanup_free) char *path = temp_folder_path(folder, "log");
+    CLEANUP(eventlog_close) eventlog_t *log = NULL;
+    assert_int_equal(eventlog_open(path, &log), 0);
+    static const int64_t jobs[] = { INT64_MAX, INT64_MIN, 10, -1 };
+    static const int32_t frames[] = { INT32_MAX, INT32_MIN + 1, -10, 0 };
+    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
+        struct eventlog_line line = { .event = "e", .job = jobs[i], .frame = &frames[i] };
+        eventlog_write(log, &line);
+    }
+    assert_int_equal(eventlog_flush(log), 0);
+    CLEANUP(cleanup_free) char *text = temp_folder_read(path);
+    assert_string_equal(
+        text,
+        "1970-01-01T00:00:00.000Z | e | job=9223372036854775807 frame=2147483647\n"
+        "1970-01-01T00:00:00.000Z | e | job=-9223372036854775808 frame=-2147483647\n"
+        "1970-01-01T00:00:00.000Z | e | job=10 frame=-10\n"
+        "1970-01-01T00:00:00.000Z | e | job=-1 frame=0\n");
+}
+
 static void after_a_rotation_lines_go_to_the_new_file(void **state)
 {
     (void)state;
@@ -89,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_one_line),
+        cmocka_unit_test(numbers_are_written_whole),
         cmocka_unit_test(after_a_rotation_lines_go_to_the_new_file),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(a_path_that_cannot_be_opened_is_told),
