@@ -312,6 +312,15 @@ static int on_files(zloop_t *zloop, zmq_pollitem_t *item, void *arg)
     return take_turn(arg);
 }
 
+static int on_deaths(zloop_t *zloop, zmq_pollitem_t *item, void *arg)
+{
+    (void)zloop;
+    (void)item;
+    loop_t *self = arg;
+    workers_hear_deaths(self->workers, read_clocks());
+    return take_turn(self);
+}
+
 static int on_timer(zloop_t *zloop, int timer, void *arg)
 {
     (void)zloop;
@@ -372,7 +381,9 @@ static int listen_all(loop_t *self)
         rc = zloop_reader(self->zloop, self->tcp[i], on_socket, self);
     }
     zmq_pollitem_t files = { .fd = submitters_fd(self->submitters), .events = ZMQ_POLLIN };
-    return rc == 0 ? zloop_poller(self->zloop, &files, on_files, self) : rc;
+    zmq_pollitem_t deaths = { .fd = workers_fd(self->workers), .events = ZMQ_POLLIN };
+    rc = rc == 0 ? zloop_poller(self->zloop, &files, on_files, self) : rc;
+    return rc == 0 && deaths.fd >= 0 ? zloop_poller(self->zloop, &deaths, on_deaths, self) : rc;
 }
 
 static void listen_to_none(loop_t *self)
@@ -383,7 +394,9 @@ static void listen_to_none(loop_t *self)
         zloop_reader_end(self->zloop, self->tcp[i]);
     }
     zmq_pollitem_t files = { .fd = submitters_fd(self->submitters) };
+    zmq_pollitem_t deaths = { .fd = workers_fd(self->workers) };
     zloop_poller_end(self->zloop, &files);
+    zloop_poller_end(self->zloop, &deaths);
 }
 
 static int on_retry(zloop_t *zloop, int timer, void *arg)

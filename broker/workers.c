@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/deaths.h"
 #include "broker/json_blocks.h"
 #include "broker/sessions.h"
 #include "broker/worker_talk.h"
@@ -18,9 +19,13 @@
 /* A lost TCP connection may only be a cable: the worker gets so long to come back. */
 enum { REMOTE_DOUBT_MS = 5000 };
 
+/* A local one has ended: what it said last may still be on its way to us. */
+enum { LAST_WORDS_MS = 50 };
+
 struct workers {
     struct broker *broker;
     sessions_t *sessions;
+    deaths_t *deaths;
 };
 
 /* One message on its way through. */
@@ -36,6 +41,7 @@ workers_t *workers_new(struct broker *broker)
     json_blocks_keep();
     self->broker = broker;
     self->sessions = sessions_new();
+    self->deaths = deaths_new();
     return self;
 }
 
@@ -44,9 +50,16 @@ void workers_destroy(workers_t **self_p)
     assert(self_p);
     if (*self_p) {
         sessions_destroy(&(*self_p)->sessions);
+        deaths_destroy(&(*self_p)->deaths);
         free(*self_p);
         *self_p = NULL;
     }
+}
+
+static void forget(workers_t *self, int64_t session)
+{
+    sessions_forget(self->sessions, session);
+    deaths_forget(self->deaths, session);
 }
 
 static void drop(workers_t *self, const char *why)
@@ -143,9 +156,12 @@ static void handle_ready(workers_t *self, struct queue_now now, struct letter *l
         return;
     }
     if (replaced) {
-        sessions_forget(self->sessions, replaced);
+        forget(self, replaced);
     }
     sessions_put(self->sessions, session, &letter->place);
+    if (!letter->place.remote) {
+        deaths_watch(self->deaths, session, envelope_peer_pid(&letter->envelope));
+    }
     log_debug("READY: worker=%s session=%" PRId64, ready.name, session);
 }
 
@@ -235,7 +251,7 @@ static void send_answer(workers_t *self, struct queue_now now, const struct queu
         worker_talk_answer(answer, store_farm(broker->store), broker->queue, broker->store);
     int rc = envelope_send_json(place->socket, &place->address, body);
     if (answer->last) {
-        sessions_forget(self->sessions, answer->session);
+        forget(self, answer->session);
     } else if (rc == ENVELOPE_GONE) {
         int64_t wait_ms = place->remote ? REMOTE_DOUBT_MS : 0;
         sessions_doubt(self->sessions, answer->session, now.ms + wait_ms);
@@ -254,7 +270,21 @@ void workers_answer(workers_t *self, struct queue_now now)
     }
     int64_t session = 0;
     while (queue_closed_next(queue, &session) == QUEUE_OK) {
-        sessions_forget(self->sessions, session);
+        forget(self, session);
+    }
+}
+
+int workers_fd(const workers_t *self)
+{
+    return deaths_fd(self->deaths);
+}
+
+void workers_hear_deaths(workers_t *self, struct queue_now now)
+{
+    int64_t session = 0;
+    while (deaths_next(self->deaths, &session)) {
+        log_debug("the process of a worker has ended: session=%" PRId64, session);
+        sessions_doubt(self->sessions, session, now.ms + LAST_WORDS_MS);
     }
 }
 
@@ -263,6 +293,7 @@ void workers_lose(workers_t *self, struct queue_now now)
     int64_t session = 0;
     while (sessions_gone(self->sessions, now.ms, &session)) {
         log_debug("session gone: session=%" PRId64, session);
+        deaths_forget(self->deaths, session);
         queue_gone(self->broker->queue, now, session);
     }
 }

@@ -25,6 +25,11 @@ int workers_receive(workers_t *self, struct queue_now now, zsock_t *socket, bool
 /* Send every answer that is there. */
 void workers_answer(workers_t *self, struct queue_now now);
 
+/* Readable when the process of a local worker has ended, -1: nobody tells; workers_hear_deaths
+ * takes note of it, and workers_lose then does the rest. */
+int workers_fd(const workers_t *self);
+void workers_hear_deaths(workers_t *self, struct queue_now now);
+
 /* Sessions that could not be reached give back what they hold: this changes the queue. */
 void workers_lose(workers_t *self, struct queue_now now);
 

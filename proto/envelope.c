@@ -149,6 +149,19 @@ const void *envelope_blob(struct envelope *self, size_t index, size_t *size)
     return zmq_msg_data(&self->blob[index]);
 }
 
+/* What libzmq has of SO_PEERCRED: localhost:UID:GID:PID. */
+int64_t envelope_peer_pid(const struct envelope *self)
+{
+    static const char local[] = "localhost:";
+    const char *peer = zmq_msg_gets(&self->body, "Peer-Address");
+    if (!peer || strncmp(peer, local, sizeof local - 1) != 0) {
+        return -1;
+    }
+    char *end = NULL;
+    long pid = strtol(strrchr(peer, ':') + 1, &end, 10);
+    return *end == '\0' && pid > 0 ? pid : -1;
+}
+
 static int send_frame(void *socket, const void *data, size_t size, bool more)
 {
     int rc = 0;

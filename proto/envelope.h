@@ -56,6 +56,12 @@ void envelope_close(struct envelope *self);
 const void *envelope_body(struct envelope *self, size_t *size);
 const void *envelope_blob(struct envelope *self, size_t index, size_t *size);
 
+/*
+ * The process at the other end of a Unix socket, as the kernel saw it when it connected; -1: not
+ * known (TCP, another PID namespace).
+ */
+int64_t envelope_peer_pid(const struct envelope *self);
+
 /* Send one answer; the bytes are copied. A peer's request is answered at most once. */
 int envelope_send(zsock_t *router, const struct envelope_address *to, const void *body,
                   size_t size);

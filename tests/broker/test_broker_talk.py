@@ -1,12 +1,14 @@
 """The talk with workers when messages are lost, doubled, late or wrong, and when brokers die."""
 
 import os
+import subprocess
+import sys
 
 import msgpack
 import pytest
 import zmq
 
-from brokertools import NoAnswer, found_of, real_spec_of, spec_of, until
+from brokertools import SOON_S, NoAnswer, found_of, real_spec_of, spec_of, until
 
 
 @pytest.fixture
@@ -116,6 +118,33 @@ def test_a_worker_that_died_gives_back_what_it_held(broker, submitter, worker):
     second.ready()
     second.work(lambda: submitter.state(answer["job"]) == "done")
     assert set(second.done) >= frames
+
+
+WORKER_BY_ITSELF = """
+import signal, sys, types
+sys.path.insert(0, sys.argv[1])
+import zmq
+from brokertools import Worker
+worker = Worker(types.SimpleNamespace(context=zmq.Context(), peers=[], workers_endpoint=sys.argv[2]))
+worker.ready()
+worker.inspect()
+worker.claim_of("render", want=2)
+print(worker.frames_held(), flush=True)
+signal.pause()
+"""
+
+
+def test_a_worker_killed_between_two_requests_costs_no_lease(broker, submitter):
+    """No answer is on its way that could not be delivered: only the kernel knows."""
+    [answer] = submitter.submit(spec_of())
+    folder = os.path.dirname(__file__)
+    with subprocess.Popen([sys.executable, "-c", WORKER_BY_ITSELF, folder, broker.workers_endpoint],
+                          stdout=subprocess.PIPE, text=True) as victim:
+        assert "1" in victim.stdout.readline()
+        victim.kill()
+    until(lambda: "claimed" not in submitter.states(answer["job"]).values(), "all are waiting",
+          SOON_S)
+    assert "worker-lost" in submitter.words()
 
 
 def test_a_claim_that_went_to_another_is_stale(broker, submitter, worker):

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/cleanup.h"
 #include "proto/envelope.h"
@@ -122,6 +123,32 @@ static void a_routing_id_of_the_peers_choice_is_dropped(void **state)
     assert_int_equal(SHAPE("somebody-else", &envelope_worker_limits, 4, 0, 10), ENVELOPE_MALFORMED);
 }
 
+/* What the router is told of a peer that came by this way. */
+static int64_t peer_by(const char *endpoint)
+{
+    CLEANUP(rig_close) struct rig rig = { zsock_new(ZMQ_ROUTER), zsock_new(ZMQ_REQ) };
+    assert_true(zsock_bind(rig.router, "%s", endpoint) >= 0);
+    zsock_set_req_correlate(rig.peer, 1);
+    assert_int_equal(zsock_connect(rig.peer, "%s", zsock_endpoint(rig.router)), 0);
+    assert_int_equal(zmq_send(zsock_resolve(rig.peer), "body", 4, 0), 4);
+    wait_for(rig.router);
+    struct envelope envelope;
+    assert_int_equal(envelope_recv(rig.router, &envelope_worker_limits, &envelope), ENVELOPE_OK);
+    int64_t pid = envelope_peer_pid(&envelope);
+    envelope_close(&envelope);
+    return pid;
+}
+
+static void the_kernel_tells_who_a_local_peer_is(void **state)
+{
+    (void)state;
+    char endpoint[64];
+    (void)snprintf(endpoint, sizeof endpoint, "ipc://@envelope-%d", (int)getpid());
+    assert_int_equal(peer_by(endpoint), getpid());
+    assert_int_equal(peer_by("tcp://127.0.0.1:*"), -1);
+    assert_int_equal(peer_by("inproc://envelope-peer"), -1);
+}
+
 static void nothing_to_read_is_said_so(void **state)
 {
     (void)state;
@@ -225,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_routing_id_of_the_peers_choice_is_dropped),
         cmocka_unit_test(nothing_to_read_is_said_so),
         cmocka_unit_test(a_req_socket_gets_the_answer_to_its_request),
+        cmocka_unit_test(the_kernel_tells_who_a_local_peer_is),
         cmocka_unit_test(json_is_encoded_on_its_way),
         cmocka_unit_test(a_peer_that_is_gone_is_told),
         cmocka_unit_test(a_peer_that_does_not_read_is_full),
