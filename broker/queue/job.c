@@ -546,6 +546,7 @@ void job_delete(queue_t *self, struct job *job)
     map_remove(&self->jobs, job->row.job);
     keyed_remove(self, job);
     same_remove(self, job);
+    owner_remove(self, job);
     change_job_delete(self, job->row.job);
     job_free(&job);
 }

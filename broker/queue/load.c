@@ -83,6 +83,7 @@ int queue_load_job(queue_t *self, const struct job_row *row, const char **text)
     map_put(&self->jobs, row->job, job);
     keyed_add(self, job);
     same_add(self, job);
+    owner_add(self, job);
     list_add(&self->all, job);
     if (row->job >= self->next_job) {
         self->next_job = row->job + 1;

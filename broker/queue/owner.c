@@ -113,16 +113,41 @@ struct job *owner_other(queue_t *self, struct job *job)
     return NULL;
 }
 
+void owner_add(queue_t *self, struct job *job)
+{
+    int64_t key = words_hash(job->file);
+    job->file_next = map_get(&self->files, key);
+    map_put(&self->files, key, job);
+}
+
+void owner_remove(queue_t *self, struct job *job)
+{
+    int64_t key = words_hash(job->file);
+    struct job *first = map_remove(&self->files, key);
+    struct job **at = &first;
+    while (*at && *at != job) {
+        at = &(*at)->file_next;
+    }
+    if (*at) {
+        *at = job->file_next;
+    }
+    if (first) {
+        map_put(&self->files, key, first);
+    }
+}
+
+/* Only among those of its file: thousands of jobs that are active are looked at by each start. */
 struct job *owner_elder(queue_t *self, struct job *job)
 {
-    for (size_t i = 0; i < self->all.count; i++) {
-        struct job *other = self->all.items[i];
-        if (other != job && owns(other) && same_scene(job, other) &&
-            other->row.active_order < job->row.active_order && owner_overlap(job, other)) {
-            return other;
+    struct job *elder = NULL;
+    for (struct job *at = map_get(&self->files, words_hash(job->file)); at; at = at->file_next) {
+        if (at != job && owns(at) && at->row.active_order < job->row.active_order &&
+            (!elder || at->row.job < elder->row.job) && same_scene(job, at) &&
+            owner_overlap(job, at)) {
+            elder = at;
         }
     }
-    return NULL;
+    return elder;
 }
 
 static void let_in(queue_t *self, struct queue_now now, struct job *job, int64_t left)

@@ -74,6 +74,7 @@ static void free_lists(queue_t *self)
     map_clear(&self->jobs);
     map_clear(&self->keyed);
     map_clear(&self->same);
+    map_clear(&self->files);
     map_clear(&self->claims);
     map_clear(&self->sessions);
     map_clear(&self->ids);

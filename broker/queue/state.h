@@ -160,6 +160,7 @@ struct job {
     const char *name, *file, *scene; /* borrowed from row's JSON */
     struct job *key_next;            /* of the same words_hash of their spec's key */
     struct job *same_next;           /* of the same fingerprint */
+    struct job *file_next;           /* of the same words_hash of their file */
     int64_t fingerprint;             /* of what is rendered, see same.c */
     char *output;                    /* for people */
     struct output_name *outputs;
@@ -301,6 +302,7 @@ struct queue {
     struct map jobs;
     struct map keyed;          /* words_hash of a spec's key -> the first of its jobs */
     struct map same;           /* fingerprint -> the first of its jobs */
+    struct map files;          /* words_hash of a job's file -> the first of its jobs */
     struct job_list all;       /* every job, by age */
     struct job_list held;      /* by age */
     struct job_list ready;     /* active, not blocked, with waiting frames */
@@ -469,9 +471,12 @@ bool questions_answered_by(queue_t *self, struct job *job, const json_t *options
 void questions_settle(queue_t *self, struct queue_now now, struct job *job);
 
 /* ---- owner.c: who owns an output ---- */
+void owner_add(queue_t *self, struct job *job);
+void owner_remove(queue_t *self, struct job *job);
 /* The unfinished job of another file or scene that has one of its names, or NULL. */
 struct job *owner_other(queue_t *self, struct job *job);
-/* The older active job of the same file and scene that has one of its names, or NULL. */
+/* Of the older active jobs of the same file and scene that have one of its names, the first; or
+ * NULL. */
 struct job *owner_elder(queue_t *self, struct job *job);
 bool owner_overlap(const struct job *a, const struct job *b);
 /* A job has become active: those that wait for it may be the older ones now. */

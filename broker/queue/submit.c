@@ -316,6 +316,7 @@ int queue_submit(queue_t *self, struct queue_now now, json_t *spec, struct queue
     map_put(&self->jobs, job->row.job, job);
     keyed_add(self, job);
     same_add(self, job);
+    owner_add(self, job);
     list_add(&self->all, job);
     job_changed(self, job);
     change_event(self, now, EVENT_JOB_ADDED, event_of(job, NULL), alloc_text(job->file));

@@ -3,6 +3,7 @@
 #include "sim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int setup(void **state)
@@ -200,6 +201,37 @@ static void the_same_scene_waits_for_the_elder(void **state)
     assert_int_equal(worker->job, second);
     assert_int_equal(queue_resume(sim->queue, sim->now, first, NULL, &error), QUEUE_OK);
     assert_string_equal(code_of(sim, first), "output-in-use"); /* it is the later one now */
+}
+
+static int64_t waits_for(struct sim *sim, int64_t job)
+{
+    struct job_view view = sim_job(sim, job);
+    const char *text = json_string_value(json_object_get(view.error, "text"));
+    const char *number = text ? strpbrk(text, "0123456789") : NULL;
+    return number ? strtoll(number, NULL, 10) : 0;
+}
+
+static void the_first_elder_that_is_left_is_waited_for(void **state)
+{
+    struct sim *sim = *state;
+    struct queue_error error;
+    int64_t jobs[4];
+    for (size_t i = 0; i < 4; i++) {
+        json_t *again = json_pack("{s:b}", "again", 1);
+        jobs[i] = sim_inspected(sim, "/a", sim_found(1, 5), NULL, again);
+    }
+    assert_int_equal(waits_for(sim, jobs[3]), jobs[0]);
+    assert_int_equal(queue_remove(sim->queue, sim->now, jobs[1], &error), QUEUE_OK);
+    assert_int_equal(queue_remove(sim->queue, sim->now, jobs[0], &error), QUEUE_OK);
+    sim_turn(sim);
+    assert_int_equal(waits_for(sim, jobs[2]), 0);
+    assert_int_equal(waits_for(sim, jobs[3]), jobs[2]);
+    sim_restart(sim);
+    assert_int_equal(waits_for(sim, jobs[3]), jobs[2]);
+    assert_int_equal(queue_remove(sim->queue, sim->now, jobs[2], &error), QUEUE_OK);
+    sim_turn(sim);
+    assert_int_equal(waits_for(sim, jobs[3]), 0);
+    sim_check(sim);
 }
 
 static void a_job_that_comes_back_finds_its_output_taken(void **state)
@@ -497,6 +529,7 @@ int main(void)
         TEST(another_file_on_the_same_output_is_held_until_it_is_free),
         TEST(a_held_job_does_not_slip_in_while_the_other_is_paused),
         TEST(the_same_scene_waits_for_the_elder),
+        TEST(the_first_elder_that_is_left_is_waited_for),
         TEST(a_job_that_comes_back_finds_its_output_taken),
         TEST(names_overlap_whatever_their_width),
         TEST(the_same_job_is_refused_unless_again),
