@@ -102,13 +102,16 @@ class Broker:
 
 
 class Load:
-    """bench_load: connected when made, begins with go(), ends with end(), or is killed."""
+    """bench_load: connected when made, begins with go(), ends with end(), or is killed.
+
+    What it says of its trouble is told by us: nobody wants to hear of a broker that is gone when
+    the run was interrupted.
+    """
 
     def __init__(self, *words):
         self.process = spawn([TESTS / "bench_load", *words], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE)
-        if self.process.stdout.readline() != "ready\n":
-            sys.exit("bench_load " + " ".join(map(str, words)) + ": does not get ready")
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.hear()  # ready
 
     def go(self):
         self.process.stdin.write("go\n")
@@ -117,10 +120,14 @@ class Load:
 
     def seen(self):
         """What it saw; its connections are still there."""
+        return json.loads(self.hear())
+
+    def hear(self):
         line = self.process.stdout.readline()
         if not line:
-            sys.exit("bench_load ended before its time")
-        return json.loads(line)
+            words = " ".join(map(str, self.process.args))
+            sys.exit(f"{words}: ended before its time: {self.process.stderr.read()}")
+        return line
 
     def end(self):
         """Its workers leave first."""
@@ -132,7 +139,7 @@ class Load:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
+        self.process.communicate()
 
 
 def drive(pid, *words):
