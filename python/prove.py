@@ -60,7 +60,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import OpenImageIO as oiio  # noqa: E402 (the path must be set first)
 
-from prove_parts import claims, sweeping, temps  # noqa: E402
+from prove_parts import claims, looking, sweeping, temps  # noqa: E402
 
 _TOUCH_S = 60.0
 _FOLDER_END_S = 1.0  # a look over thousands of pictures holds nothing: it may be cut off
@@ -162,7 +162,8 @@ class Prover:
         return {"is": "hello", "oiio": oiio.VERSION_STRING}
 
     def _look(self, request):
-        return claims.Claim(request, self._me).look()
+        seen = looking.look(request, self._me, request["claim"])
+        return looking.verdict(seen, request)
 
     def _take(self, request):
         claim = claims.Claim(request, self._me)

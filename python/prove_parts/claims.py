@@ -83,8 +83,8 @@ class Claim:
         self._files = []
         for file in request["files"]:
             view = file.get("view") or ""
-            where = (file["path"], view, me.farm, self.number)
-            self._files.append(_File(file, temps.base_path(*where), temps.view_path(*where)))
+            base, temp = temps.paths(file["path"], view, me.farm, self.number)
+            self._files.append(_File(file, base, temp))
 
     # -- taking ---------------------------------------------------------------------------------
 
@@ -127,8 +127,11 @@ class Claim:
         """The temporary files, each with its owner line, open until the frame has ended."""
         line = self._me.owner_line(self.number)
         for file in self._files:
-            os.makedirs(os.path.dirname(file.path) or ".", exist_ok=True)
-            file.held = _create(file.temp, line)
+            try:
+                file.held = _create(file.temp, line)
+            except (FileNotFoundError, NotADirectoryError):
+                os.makedirs(os.path.dirname(file.path) or ".", exist_ok=True)
+                file.held = _create(file.temp, line)
             if file.held.write(line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.temp)
 

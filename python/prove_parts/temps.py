@@ -59,16 +59,11 @@ def parts_of(path, view):
     return folder, name, view, extension or _NO_EXTENSION
 
 
-def base_path(path, view, farm, claim):
-    """What Blender is given to render to: without a view suffix."""
-    folder, name, _, extension = parts_of(path, view)
-    return system.join(folder, ".%s.%s.%d%s" % (name, farm, claim, extension))
-
-
-def view_path(path, view, farm, claim):
-    """The temporary file of one view: what Blender makes of base_path()."""
+def paths(path, view, farm, claim):
+    """(what Blender is given to render to, the temporary file of the view: what it makes of it)."""
     folder, name, view, extension = parts_of(path, view)
-    return system.join(folder, ".%s.%s.%d%s%s" % (name, farm, claim, view, extension))
+    stem = system.join(folder, ".%s.%s.%d" % (name, farm, claim))
+    return stem + extension, stem + view + extension
 
 
 def beside(path, view):

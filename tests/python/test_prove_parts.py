@@ -198,9 +198,8 @@ def test_a_second_view_that_cannot_be_renamed(me, out, monkeypatch):
 
 def test_names_of_temporary_files():
     where = ("/p/a_0001_L.png", "_L", FARM, 12)
-    assert temps.base_path(*where) == f"/p/.a_0001.{FARM}.12.png"
-    assert temps.view_path(*where) == f"/p/.a_0001.{FARM}.12_L.png"
-    assert temps.view_path("/p/0001.exr", "", FARM, 3) == f"/p/.0001.{FARM}.3.exr"
+    assert temps.paths(*where) == (f"/p/.a_0001.{FARM}.12.png", f"/p/.a_0001.{FARM}.12_L.png")
+    assert temps.paths("/p/0001.exr", "", FARM, 3) == (f"/p/.0001.{FARM}.3.exr",) * 2
 
 
 def test_only_temporary_files_of_the_very_name_are_beside_it(out):
