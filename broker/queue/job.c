@@ -80,6 +80,7 @@ void job_free(struct job **self_p)
         block_free(job);
         rows_clear(job);
         free_outputs(job);
+        free(job->times);
         ranges_clear(&job->frames);
         json_decref(job->row.spec);
         json_decref(job->row.found);

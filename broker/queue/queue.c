@@ -114,6 +114,7 @@ void queue_destroy(queue_t **self_p)
     queue_changes_clear(self);
     free(self->changes);
     free(self->closed);
+    json_decref(self->versions);
     free(self->recent);
     free_lists(self);
     free(self);

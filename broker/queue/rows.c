@@ -401,6 +401,9 @@ struct frame *rows_next(queue_t *self, struct job *job, const struct worker *wor
 
 void rows_add_time(struct job *job, int64_t ms)
 {
+    if (!job->times) {
+        job->times = alloc_zero(TIMES_KEPT, sizeof *job->times);
+    }
     job->times[job->time_count++ % TIMES_KEPT] = ms;
     job->median_ms = -2;
 }
@@ -417,7 +420,7 @@ int64_t rows_median(struct job *job)
     if (job->median_ms == -2) {
         int64_t times[TIMES_KEPT];
         size_t count = job->time_count < TIMES_KEPT ? job->time_count : TIMES_KEPT;
-        memcpy(times, job->times, sizeof times);
+        memcpy(times, job->times, count * sizeof *times);
         qsort(times, count, sizeof *times, compare_times);
         job->median_ms = count > 0 ? times[count / 2] : -1;
     }

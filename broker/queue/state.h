@@ -179,7 +179,7 @@ struct job {
     struct link back_tried;
     struct memory_need need;
     struct rows_slab *slabs;
-    int64_t times[TIMES_KEPT];
+    int64_t *times;    /* TIMES_KEPT of them; NULL = no frame is done */
     size_t time_count; /* ever; the place of the next is time_count % TIMES_KEPT */
     int64_t median_ms; /* of times; -1 = none, -2 = to be computed */
     /* work */
@@ -218,13 +218,21 @@ struct claim {
     int64_t from, to; /* of a look: ranks, the second is not part of it */
 };
 
+/* What the answer to the request that waits says of claims, as far as it is no grant. */
+struct owed {
+    struct queue_settled settled[QUEUE_REPORTS];
+    size_t settled_count;
+    int64_t stale[QUEUE_STALES];
+    size_t stale_count;
+};
+
 struct worker {
     const char *id;
     const char *name;
     struct standing *standing; /* of its name */
     int64_t session;           /* 0 = none yet after a restart */
     int64_t seq;
-    char *host;
+    const char *host;
     char *device, *device_name; /* the second for people; NULL = none */
     int64_t pid;
     struct queue_process process;
@@ -255,12 +263,9 @@ struct worker {
     int64_t order_n;
     bool order_pause, order_back;
     enum drain_order drain, order_drain, order_rest;
-    int64_t order_stop[QUEUE_STOPS];
+    int64_t *order_stop; /* NULL = none */
     size_t order_stops;
-    struct queue_settled settled[QUEUE_REPORTS];
-    size_t settled_count;
-    int64_t stale[QUEUE_STALES];
-    size_t stale_count;
+    struct owed *owed; /* NULL for most: nothing but a park's end */
     int64_t done;
     char *progress_text;
     int64_t progress_done, progress_total;
@@ -334,6 +339,7 @@ struct queue {
     size_t class_count;
     int64_t class_generation;
     size_t session_count, inspector_count, inspect_count;
+    json_t *versions;      /* the Blenders of the worker that came last, or NULL */
     struct worker *drying; /* runs dry, to do an inspection that nobody else can */
     struct frame **taken;  /* heap by look_ms */
     size_t taken_count, taken_room;
@@ -597,6 +603,8 @@ void worker_leave_class(queue_t *self, struct worker *worker);
 void worker_closed(queue_t *self, int64_t session);
 void worker_lost_free(struct lost_worker **self_p);
 void worker_touch(queue_t *self, struct worker *worker);
+struct owed *worker_owed(struct worker *worker); /* made if it was not there */
+void worker_owes_nothing(struct worker *worker);
 /* It works on a claim that has ended: say so with its answer, if it waits for one. */
 void worker_stale(queue_t *self, struct worker *worker, int64_t claim);
 void worker_heard(queue_t *self, struct queue_now now, struct worker *worker);

@@ -27,8 +27,7 @@ static void supersede(queue_t *self, struct queue_now now, struct worker *worker
     worker->waits = true;
     worker->ready = false;
     worker->say = false;
-    worker->settled_count = 0;
-    worker->stale_count = 0;
+    worker_owes_nothing(worker);
     link_remove(&worker->park);
     link_remove(&worker->turn);
     worker_heard(self, now, worker);
@@ -78,16 +77,31 @@ static void settle_unnamed(queue_t *self, struct queue_now now, struct worker *w
     }
 }
 
+/* Most workers have the same Blenders as the one that came before them: one list serves all. */
+static json_t *versions_of(queue_t *self, const struct queue_ready *ready)
+{
+    json_t *versions = json_array();
+    for (size_t i = 0; i < ready->blender_count && i < QUEUE_BLENDERS; i++) {
+        json_array_append_new(versions, json_string(ready->blenders[i].version));
+    }
+    if (self->versions && json_equal(self->versions, versions)) {
+        json_decref(versions);
+    } else {
+        json_decref(self->versions);
+        self->versions = versions;
+    }
+    return json_incref(self->versions);
+}
+
 static void describe(queue_t *self, struct queue_now now, struct worker *worker,
                      const struct queue_ready *ready)
 {
-    free(worker->host);
     free(worker->device);
     free(worker->device_name);
     json_decref(worker->versions);
     worker->name = words_keep(&self->names, ready->name);
     worker->standing = rest_standing(self, worker->name);
-    worker->host = alloc_text(ready->host);
+    worker->host = words_keep(&self->names, ready->host);
     worker->device = alloc_text(ready->device);
     worker->device_name = alloc_text(ready->device_name);
     worker->pid = ready->pid;
@@ -100,10 +114,7 @@ static void describe(queue_t *self, struct queue_now now, struct worker *worker,
     worker->draws_shared = ready->draws_shared;
     host_join(self, worker, ready->host);
     groups_join(self, now, worker, ready);
-    worker->versions = json_array();
-    for (size_t i = 0; i < ready->blender_count && i < QUEUE_BLENDERS; i++) {
-        json_array_append_new(worker->versions, json_string(ready->blenders[i].version));
-    }
+    worker->versions = versions_of(self, ready);
 }
 
 /* A worker, known or not, gets a new session. */
@@ -171,7 +182,8 @@ static void apply_reports(queue_t *self, struct queue_now now, struct worker *wo
     for (size_t i = 0; i < sync->report_count && i < QUEUE_REPORTS; i++) {
         const struct queue_report *report = &sync->reports[i];
         bool accepted = report_apply(self, now, worker, report);
-        worker->settled[worker->settled_count++] = (struct queue_settled){
+        struct owed *owed = worker_owed(worker);
+        owed->settled[owed->settled_count++] = (struct queue_settled){
             .claim = report->claim,
             .what = report->what,
             .accepted = accepted,
@@ -185,8 +197,9 @@ static void apply_reports(queue_t *self, struct queue_now now, struct worker *wo
 
 static bool settled_now(const struct worker *worker, int64_t claim)
 {
-    for (size_t i = 0; i < worker->settled_count; i++) {
-        if (worker->settled[i].claim == claim && worker->settled[i].accepted) {
+    const struct owed *owed = worker->owed;
+    for (size_t i = 0; owed && i < owed->settled_count; i++) {
+        if (owed->settled[i].claim == claim && owed->settled[i].accepted) {
             return true;
         }
     }
@@ -195,22 +208,23 @@ static bool settled_now(const struct worker *worker, int64_t claim)
 
 static void add_stale(struct worker *worker, int64_t claim)
 {
-    for (size_t i = 0; i < worker->stale_count; i++) {
-        if (worker->stale[i] == claim) {
+    struct owed *owed = worker_owed(worker);
+    for (size_t i = 0; i < owed->stale_count; i++) {
+        if (owed->stale[i] == claim) {
             return;
         }
     }
-    if (worker->stale_count < QUEUE_STALES) {
-        worker->stale[worker->stale_count++] = claim;
+    if (owed->stale_count < QUEUE_STALES) {
+        owed->stale[owed->stale_count++] = claim;
     }
 }
 
 static void apply_holding(queue_t *self, struct worker *worker, const struct queue_sync *sync)
 {
-    for (size_t i = 0; i < worker->settled_count; i++) {
-        if (!settled_now(worker, worker->settled[i].claim) &&
-            !claim_of(self, worker, worker->settled[i].claim)) {
-            add_stale(worker, worker->settled[i].claim);
+    for (size_t i = 0; worker->owed && i < worker->owed->settled_count; i++) {
+        int64_t number = worker->owed->settled[i].claim;
+        if (!settled_now(worker, number) && !claim_of(self, worker, number)) {
+            add_stale(worker, number);
         }
     }
     for (size_t i = 0; i < sync->holding_count && i < QUEUE_HOLDINGS; i++) {
@@ -294,7 +308,12 @@ static void renew_orders(queue_t *self, struct worker *worker)
         worker->order_drain = worker->drain;
         worker->order_rest = recall_order(worker);
         worker->order_stops = stops;
-        memcpy(worker->order_stop, stop, stops * sizeof *stop);
+        free(worker->order_stop);
+        worker->order_stop = NULL;
+        if (stops > 0) {
+            worker->order_stop = alloc_zero(stops, sizeof *stop);
+            memcpy(worker->order_stop, stop, stops * sizeof *stop);
+        }
     }
 }
 
@@ -324,8 +343,8 @@ void talk_turn(queue_t *self, struct queue_now now)
         if (!worker->last) {
             renew_orders(self, worker);
         }
-        if (worker->last || worker->ready || worker->settled_count > 0 || worker->stale_count > 0 ||
-            has_grants(worker) || worker->order_n > worker->seen) {
+        if (worker->last || worker->ready || worker->owed || has_grants(worker) ||
+            worker->order_n > worker->seen) {
             say(self, worker);
         } else if (!link_in_list(&worker->park)) {
             worker->park_ms = park_ms;
@@ -382,11 +401,16 @@ static void fill_answer(queue_t *self, struct queue_now now, const struct worker
     out->orders.rest = worker->order_rest;
     out->orders.give_back = worker->order_back;
     out->orders.stop_count = worker->order_stops;
-    memcpy(out->orders.stop, worker->order_stop, worker->order_stops * sizeof *out->orders.stop);
-    out->settled_count = worker->settled_count;
-    memcpy(out->settled, worker->settled, worker->settled_count * sizeof *out->settled);
-    out->stale_count = worker->stale_count;
-    memcpy(out->stale, worker->stale, worker->stale_count * sizeof *out->stale);
+    for (size_t i = 0; i < worker->order_stops; i++) {
+        out->orders.stop[i] = worker->order_stop[i];
+    }
+    if (worker->owed) {
+        const struct owed *owed = worker->owed;
+        out->settled_count = owed->settled_count;
+        memcpy(out->settled, owed->settled, owed->settled_count * sizeof *out->settled);
+        out->stale_count = owed->stale_count;
+        memcpy(out->stale, owed->stale, owed->stale_count * sizeof *out->stale);
+    }
     answer_grants(now, worker, out);
     if (worker->job && worker->job->row.job != worker->sync_job) {
         out->job = worker->job->row.job;
@@ -409,6 +433,7 @@ int queue_answer_next(queue_t *self, struct queue_now now, struct queue_answer *
     worker->say = false;
     worker->waits = false;
     worker->ready = false;
+    worker_owes_nothing(worker);
     if (worker->last) {
         worker_free(&worker);
     }

@@ -18,10 +18,11 @@ void worker_free(struct worker **self_p)
 {
     struct worker *worker = *self_p;
     if (worker) {
-        free(worker->host);
         free(worker->device);
         free(worker->device_name);
         free(worker->progress_text);
+        free(worker->order_stop);
+        free(worker->owed);
         json_decref(worker->telemetry);
         json_decref(worker->own_rest);
         json_decref(worker->versions);
@@ -63,10 +64,24 @@ void worker_touch(queue_t *self, struct worker *worker)
     }
 }
 
+struct owed *worker_owed(struct worker *worker)
+{
+    if (!worker->owed) {
+        worker->owed = alloc_zero(1, sizeof *worker->owed);
+    }
+    return worker->owed;
+}
+
+void worker_owes_nothing(struct worker *worker)
+{
+    free(worker->owed);
+    worker->owed = NULL;
+}
+
 void worker_stale(queue_t *self, struct worker *worker, int64_t claim)
 {
-    if (worker->waits && worker->stale_count < QUEUE_STALES) {
-        worker->stale[worker->stale_count++] = claim;
+    if (worker->waits && worker_owed(worker)->stale_count < QUEUE_STALES) {
+        worker->owed->stale[worker->owed->stale_count++] = claim;
         worker_touch(self, worker);
     }
 }
