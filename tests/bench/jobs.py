@@ -45,11 +45,9 @@ def chosen(quick):
     return {name: cases[name] for name in (names.split(",") if names else cases) if name in cases}
 
 
-def make_scene(name, frames, folder):
+def make_scene(name, folder):
     """The file of the job, and the one that a worker has rendered before: `heavy` is new to it."""
     file = make_scenes(folder, "plain") / "plain.blend"
-    blender(file, "--python-expr", "import bpy; S = bpy.context.scene; "
-            f"S.frame_end = {frames}; bpy.ops.wm.save_mainfile()")
     if name != "heavy":
         return file, file
     heavy = file.with_name("heavy.blend")

@@ -31,7 +31,7 @@ import time
 from blenders import blender_per_chunk, plain_blender, sharing_blenders
 from frame import CORES
 import jobs
-from warm_loop import Loop, side_by_side
+from warm_loop import side_by_side, two_loops
 import where
 from where import stamp
 from farmtools import Farm, wait_until  # jobs.py has said where it lies
@@ -69,7 +69,7 @@ def run_farm(farm, scene, frames, samples, saving):
     number, = farm.add("--no-wait", "--samples", samples, "--no-denoise", "-f", f"1-{frames}",
                        "-o", farm.work / "a" / "####", file)
     farm.dblend("wait", number, timeout=3600)
-    cores = programs.cores()
+    ran = programs.ran()
     ours = [row for row in farm.events() if row["job"] == number]
     times = {word: [stamp(row["time"]) for row in ours if row["event"] == word]
              for word in ("frame-started", "frame-done", "job-done")}
@@ -80,7 +80,7 @@ def run_farm(farm, scene, frames, samples, saving):
     ended = times["job-done"][0]
     text = farm.started[0].err.read_text("utf-8", "replace").splitlines()
     return (ended - submitted, max(times["frame-done"]) - min(times["frame-started"]),
-            where.spent(text, number, frames, (submitted, ended), cores, saving))
+            where.spent(text, number, frames, (submitted, ended), ran, saving))
 
 
 def measure_farm(folder, *words):
@@ -100,15 +100,14 @@ def check_pictures(folders, counts):
 
 def render(name, frames, samples, some, folder, quick):
     """Seconds of each side; of e as if all frames had been rendered."""
-    scene = jobs.make_scene(name, frames, folder / "scene")
+    scene = jobs.make_scene(name, folder / "scene")
     file, known = scene
     folders = {side: folder / side for side in "bcdefg"}
     for made in folders.values():
         made.mkdir()
     numbers = range(1, frames + 1)
     saving = seconds_to_save(known, folder, quick)
-    loop = Loop(file, known, samples, CORES[0], folders["b"])
-    second = Loop(file, known, samples, CORES[1], folders["f"])
+    loop, second = two_loops(file, known, samples, (folders["b"], folders["f"]))
     alone = loop.measure(numbers)
     loop.folder = folders["f"]
     both = side_by_side(loop, second, numbers)

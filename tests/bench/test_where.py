@@ -11,7 +11,7 @@ import where  # noqa: E402
 
 DAY = "2026-11-23T04:00:"
 SPAN = (where.stamp(DAY + "00.000Z"), where.stamp(DAY + "01.000Z"))
-IDLE = {"waited": 0, "proof": 0, "farm": 0}
+ALONE = {"blender": 0.68, "proof": 0, "farm": 0}  # 590 ms of rendering, 90 ms of opening
 
 # claim 7 is an inspection, claims 1 and 2 are frames of job 3; lines of two programs, not in order
 LOG = """\
@@ -43,28 +43,28 @@ def milliseconds(sums):
 
 
 def test_each_moment_of_a_worker_is_told():
-    found = milliseconds(where.spent(TEXT, 3, 2, SPAN, IDLE, 0))
+    found = milliseconds(where.spent(TEXT, 3, 2, SPAN, ALONE, 0))
     assert found == {"s": 100, "o": 90, "R": 590, "w": 0, "p": 10 + 10 + 10 + 30, "f": 0,
                      "c": 30 + 10 + 120}
     assert sum(found.values()) == 1000
 
 
 def test_what_others_took_of_the_core_is_no_rendering():
-    cores = {"waited": 0.05, "proof": 0.03, "farm": 0.01}
-    found = milliseconds(where.spent(TEXT, 3, 2, SPAN, cores, 0.002))
+    ran = {"blender": 0.6, "proof": 0.03, "farm": 0.01}
+    found = milliseconds(where.spent(TEXT, 3, 2, SPAN, ran, 0.002))
     assert (found["p"], found["f"], found["w"]) == (60 + 30, 10, 4)
     assert sum(found.values()) == 1000
 
 
-def test_no_more_is_taken_than_blender_waited():
-    cores = {"waited": 0.02, "proof": 0.03, "farm": 0.01}
-    found = milliseconds(where.spent(TEXT, 3, 2, SPAN, cores, 0))
+def test_no_more_is_taken_than_blender_did_not_run():
+    ran = {"blender": 0.66, "proof": 0.03, "farm": 0.01}
+    found = milliseconds(where.spent(TEXT, 3, 2, SPAN, ran, 0))
     assert (found["p"], found["f"], found["R"]) == (60 + 15, 5, 570)
 
 
 def test_a_log_that_is_not_whole_is_no_measurement():
     with pytest.raises(SystemExit, match="1 of 2 frames"):
-        where.spent(TEXT[:-2] + TEXT[-1:], 3, 2, SPAN, IDLE, 0)
+        where.spent(TEXT[:-2] + TEXT[-1:], 3, 2, SPAN, ALONE, 0)
 
 
 def test_a_bar_is_as_wide_as_its_parts():

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from frame import ROOT
+from frame import CORES, ROOT
 
 AUTORENDER = ROOT / "python" / "autorender.py"
 
@@ -88,6 +88,13 @@ class Loop:
     def end(self):
         self.stream.close()
         self.blender.wait(30)
+
+
+def two_loops(file, warm, samples, folders):
+    """One a core; they start at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda core, folder: Loop(file, warm, samples, core, folder),
+                             CORES[:2], folders))
 
 
 def side_by_side(first, second, numbers):

@@ -12,9 +12,8 @@ are whole milliseconds; as each interval begins where the last one ends, their e
     f  Blender waits for its core while worker or broker have it
     c  no frame to render is claimed: wait for a claim, or none is left
 
-How long Blender waited for its core is the CPU that prover, worker and broker took, as far as Linux
-says that Blender was ready to run and did not (schedstat; its own threads wait for each other,
-too).
+While it renders Blender has its core, but for what the others of the farm take of it: that is the
+time in which it did not run by Linux's own count (schedstat), shared out by the CPU that they took.
 """
 
 import datetime
@@ -46,15 +45,14 @@ def parent(pid):
 
 
 def on_cores(pids):
-    """{thread: (seconds that it ran, seconds that it was ready to run and did not)}."""
+    """{thread: seconds that it ran}."""
     found = {}
     for pid in pids:
         for file in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
             try:
-                ran, waited, _ = map(int, file.read_text().split())
+                found[file.parent.name] = int(file.read_text().split()[0]) / 1e9
             except OSError:
                 continue  # a thread that is just ending
-            found[file.parent.name] = ran / 1e9, waited / 1e9
     return found
 
 
@@ -70,18 +68,14 @@ class Programs:
         self.pids = {"blender": mine, "proof": provers, "farm": rest}
         self.before = {name: on_cores(pids) for name, pids in self.pids.items()}
 
-    def since(self, name):
-        """Seconds that they ran, and that they waited for a core."""
-        both = [0, 0]
-        for thread, after in on_cores(self.pids[name]).items():
-            before = self.before[name].get(thread, (0, 0))
-            both = [whole + new - old for whole, new, old in zip(both, after, before)]
-        return both
-
-    def cores(self):
-        """What `spent` has to know of the cores."""
-        return {"waited": self.since("blender")[1], "proof": self.since("proof")[0],
-                "farm": self.since("farm")[0]}
+    def ran(self):
+        """{blender, proof, farm: seconds that they ran}."""
+        seconds = {}
+        for name, pids in self.pids.items():
+            before = self.before[name]
+            seconds[name] = sum(after - before.get(thread, 0)
+                                for thread, after in on_cores(pids).items())
+        return seconds
 
     def debug(self):
         """Switch the workers' debug log on."""
@@ -149,18 +143,19 @@ def read(text, job, frames):
     return workers
 
 
-def spent(text, job, frames, span, cores, saving):
+def spent(text, job, frames, span, ran, saving):
     """Seconds by letter, of all workers together: the sum is workers x the span.
 
-    span: when it began and ended; cores: of Programs; saving: seconds to write one.
+    span: when it began and ended; ran: of Programs; saving: seconds to write one picture.
     """
     sums = dict.fromkeys(LETTERS, 0.0)
     for worker in read(text, job, frames).values():
         for seconds, letter in worker.intervals(*span):
             sums[letter] += seconds
-    ours = cores["proof"] + cores["farm"]
-    share = min(cores["waited"], ours, sums["R"]) / ours if ours > 0 else 0
-    taken = {"p": share * cores["proof"], "f": share * cores["farm"], "w": saving * frames}
+    ours = ran["proof"] + ran["farm"]
+    rendering = max(ran["blender"] - sums["o"], 0)  # it opens the file, too
+    share = min(max(sums["R"] - rendering, 0), ours) / ours if ours > 0 else 0
+    taken = {"p": share * ran["proof"], "f": share * ran["farm"], "w": saving * frames}
     for letter, seconds in taken.items():
         sums[letter] += seconds
         sums["R"] -= seconds
