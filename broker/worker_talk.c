@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "broker/answer_form.h"
 #include "broker/sweep_talk.h"
 #include "proto/cleanup.h"
 #include "proto/device_types.h"
@@ -280,20 +281,6 @@ static json_t *write_orders(const struct queue_orders *orders)
     return json_incref(none);
 }
 
-static json_t *write_settled(const struct queue_answer *answer)
-{
-    json_t *settled = json_array();
-    for (size_t i = 0; i < answer->settled_count; i++) {
-        const struct queue_settled *one = &answer->settled[i];
-        json_t *item = json_object();
-        msg_set_int(item, "claim", one->claim);
-        msg_set_str(item, "what", report_what_name(one->what));
-        msg_set_str(item, "st", one->accepted ? "accepted" : "stale");
-        json_array_append_new(settled, item);
-    }
-    return settled;
-}
-
 /*
  * What the ledger knows of the pictures under the frame's names. Only formats that cannot carry
  * the digest need it; a fault of the ledger here costs a frame rendered again, no more.
@@ -334,26 +321,33 @@ static json_t *write_sighting(const struct queue_grant *grant)
     return sighting;
 }
 
+/* Takes known. */
+static void write_frame(json_t *item, const struct queue_grant *grant, json_t *known)
+{
+    msg_set_int(item, "frame", grant->frame);
+    msg_set_bool(item, "again", grant->again);
+    if (grant->fresh) {
+        msg_set_bool(item, "fresh", true);
+    }
+    if (known) {
+        msg_set(item, "known", known);
+    }
+}
+
 static json_t *write_grant(const struct queue_grant *grant, queue_t *queue, store_t *store)
 {
+    bool renders = grant->kind == CLAIM_RENDER;
+    json_t *known =
+        renders ? known_pictures(queue_found(queue, grant->job), grant->frame, store) : NULL;
+    if (renders && !grant->again && !grant->fresh && !known && !grant->sighted && !grant->about) {
+        return answer_form_grant(grant);
+    }
     json_t *item = json_object();
     msg_set_int(item, "claim", grant->claim);
     msg_set_str(item, "kind", claim_kind_name(grant->kind));
     msg_set_int(item, "job", grant->job);
-    if (grant->kind == CLAIM_RENDER) {
-        msg_set_int(item, "frame", grant->frame);
-        msg_set_bool(item, "again", grant->again);
-        if (grant->fresh) {
-            msg_set_bool(item, "fresh", true);
-        }
-        struct job_view view;
-        /* Only `found` of the row is looked at, which no time changes. */
-        if (queue_job(queue, (struct queue_now){ 0 }, grant->job, &view) == 0) {
-            json_t *known = known_pictures(view.row->found, grant->frame, store);
-            if (known) {
-                msg_set(item, "known", known);
-            }
-        }
+    if (renders) {
+        write_frame(item, grant, known);
     }
     msg_set_int(item, "attempt", grant->attempt);
     if (grant->sighted) {
@@ -374,26 +368,11 @@ static json_t *write_grant(const struct queue_grant *grant, queue_t *queue, stor
 json_t *worker_talk_answer(const struct queue_answer *answer, const char *farm, queue_t *queue,
                            store_t *store)
 {
-    json_t *body = msg_new("ANSWER");
-    msg_set_int(body, "seq", answer->seq);
-    msg_set_int(body, "session", answer->session);
-    msg_set_str(body, "farm", farm);
-    msg_set_int(body, "park_ms", answer->park_ms);
-    msg_set(body, "orders", write_orders(&answer->orders));
-    msg_set(body, "settled", write_settled(answer));
-
-    json_t *stale = json_array();
-    for (size_t i = 0; i < answer->stale_count; i++) {
-        json_array_append_new(stale, json_integer(answer->stale[i]));
-    }
-    msg_set(body, "stale", stale);
-
-    json_t *grants = json_array();
+    json_t *body = answer_form_body(answer, farm, write_orders(&answer->orders));
+    json_t *grants = json_object_get(body, "grants");
     for (size_t i = 0; i < answer->grant_count; i++) {
         json_array_append_new(grants, write_grant(&answer->grants[i], queue, store));
     }
-    msg_set(body, "grants", grants);
-
     json_t *job = answer->job ? queue_describe(queue, answer->job, CLAIM_RENDER) : NULL;
     if (job) {
         msg_set(body, "job", job);

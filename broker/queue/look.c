@@ -480,3 +480,9 @@ json_t *queue_describe(queue_t *self, int64_t number, enum claim_kind kind)
     }
     return out;
 }
+
+const json_t *queue_found(const queue_t *self, int64_t number)
+{
+    const struct job *job = job_find(self, number);
+    return job ? job->row.found : NULL;
+}

@@ -115,6 +115,9 @@ int queue_closed_next(queue_t *self, int64_t *session);
  * there is no such job. */
 json_t *queue_describe(queue_t *self, int64_t number, enum claim_kind kind);
 
+/* What inspection found of a job; NULL: nothing yet, or there is no such job. */
+const json_t *queue_found(const queue_t *self, int64_t number);
+
 /* What the live claim of a sweep is to do, for its grant. QUEUE_EMPTY: it is none. */
 int queue_sweep(queue_t *self, int64_t number, struct queue_sweep *out);
 
