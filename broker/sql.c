@@ -75,18 +75,16 @@ void sql_bind_int_or_null(sqlite3_stmt *stmt, int index, int64_t value)
 {
     if (value != 0) {
         sql_bind_int(stmt, index, value);
-    } else {
-        int rc = sqlite3_bind_null(stmt, index);
-        assert(rc == SQLITE_OK);
-        (void)rc;
     }
 }
 
 void sql_bind_text(sqlite3_stmt *stmt, int index, const char *text)
 {
-    int rc = sqlite3_bind_text(stmt, index, text, -1, SQLITE_STATIC);
-    assert(rc == SQLITE_OK);
-    (void)rc;
+    if (text) {
+        int rc = sqlite3_bind_text(stmt, index, text, -1, SQLITE_STATIC);
+        assert(rc == SQLITE_OK);
+        (void)rc;
+    }
 }
 
 int sql_read_int(sqlite3 *db, const char *text, int64_t *out)

@@ -32,10 +32,11 @@ int sql_run(sqlite3_stmt *stmt);
 
 void sql_bind_int(sqlite3_stmt *stmt, int index, int64_t value);
 
-/* NULL binds NULL. The text is borrowed until the statement is reset. */
+/* NULL leaves what stands there when nothing was bound: NULL. The text is borrowed until the
+ * statement is reset. */
 void sql_bind_text(sqlite3_stmt *stmt, int index, const char *text);
 
-/* 0 binds NULL. */
+/* 0 leaves NULL, too. */
 void sql_bind_int_or_null(sqlite3_stmt *stmt, int index, int64_t value);
 
 /* Read one integer, as of a PRAGMA or a count(). */

@@ -10,14 +10,12 @@
 #include "proto/cleanup.h"
 #include "proto/messages.h"
 
-/* JSON in a column; the text is SQLite's from here on. NULL binds NULL. */
+/* JSON in a column; the text is SQLite's from here on. NULL leaves NULL. */
 static void bind_json(sqlite3_stmt *stmt, int index, const json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     if (text) {
         (void)sqlite3_bind_text(stmt, index, text, -1, free); /* frees on failure, too */
-    } else {
-        (void)sqlite3_bind_null(stmt, index);
     }
 }
 
@@ -25,8 +23,6 @@ static void bind_known(sqlite3_stmt *stmt, int index, int64_t value)
 {
     if (value >= 0) {
         sql_bind_int(stmt, index, value);
-    } else {
-        (void)sqlite3_bind_null(stmt, index);
     }
 }
 
@@ -114,52 +110,91 @@ static int put_pictures(store_t *self, int64_t job, const json_t *files)
     return rc;
 }
 
-static int put_frame(store_t *self, const struct frame_row *row)
+/* base: the columns of the rows before it in the same statement. */
+static void bind_frame(sqlite3_stmt *stmt, int base, const struct change *change, int64_t id)
 {
+    (void)id;
+    const struct frame_row *row = &change->as.frame;
     CLEANUP(cleanup_json) json_t *sighting = NULL;
     if (row->sighted) {
         sighting = json_pack("[III]", (json_int_t)row->sighting.size_bytes,
                              (json_int_t)row->sighting.mtime_ns, (json_int_t)row->sighting.inode);
     }
-    bool proven = !row->proof && (row->state == FRAME_DONE || row->state == FRAME_KEPT);
-    sqlite3_stmt *stmt = self->stmt[proven ? STMT_PUT_PROVEN : STMT_PUT_FRAME];
-    sql_bind_int(stmt, 1, row->job);
-    sql_bind_int(stmt, 2, row->frame);
-    sql_bind_text(stmt, 3, frame_state_name(row->state));
-    sql_bind_int_or_null(stmt, 4, row->claim);
-    sql_bind_text(stmt, 5, claim_outcome_name(row->outcome));
-    sql_bind_int(stmt, 6, row->again);
-    sql_bind_int(stmt, 7, row->attempts);
-    sql_bind_int(stmt, 8, row->losses);
-    sql_bind_text(stmt, 9, row->worker);
-    sql_bind_text(stmt, 10, row->worker_id);
-    sql_bind_int_or_null(stmt, 11, row->started_at);
-    sql_bind_int_or_null(stmt, 12, row->finished_at);
-    bind_known(stmt, 13, row->ms);
-    bind_known(stmt, 14, row->bytes);
-    bind_json(stmt, 15, sighting);
-    bind_json(stmt, 16, row->error);
-    bind_json(stmt, 17, row->proof);
-    bind_json(stmt, 18, row->tried);
-    sql_bind_int_or_null(stmt, 19, row->short_bytes);
-    sql_bind_int(stmt, 20, row->fresh);
-    int rc = sql_run(stmt);
-    return rc == 0 && row->proof ? put_pictures(self, row->job, row->proof) : rc;
+    sql_bind_int(stmt, base + 1, row->job);
+    sql_bind_int(stmt, base + 2, row->frame);
+    sql_bind_text(stmt, base + 3, frame_state_name(row->state));
+    sql_bind_int_or_null(stmt, base + 4, row->claim);
+    sql_bind_text(stmt, base + 5, claim_outcome_name(row->outcome));
+    sql_bind_int(stmt, base + 6, row->again);
+    sql_bind_int(stmt, base + 7, row->attempts);
+    sql_bind_int(stmt, base + 8, row->losses);
+    sql_bind_text(stmt, base + 9, row->worker);
+    sql_bind_text(stmt, base + 10, row->worker_id);
+    sql_bind_int_or_null(stmt, base + 11, row->started_at);
+    sql_bind_int_or_null(stmt, base + 12, row->finished_at);
+    bind_known(stmt, base + 13, row->ms);
+    bind_known(stmt, base + 14, row->bytes);
+    bind_json(stmt, base + 15, sighting);
+    bind_json(stmt, base + 16, row->error);
+    bind_json(stmt, base + 17, row->proof);
+    bind_json(stmt, base + 18, row->tried);
+    sql_bind_int_or_null(stmt, base + 19, row->short_bytes);
+    sql_bind_int(stmt, base + 20, row->fresh);
 }
 
-static int put_event(store_t *self, int64_t id, const struct change_event *event)
+static void bind_event(sqlite3_stmt *stmt, int base, const struct change *change, int64_t id)
 {
-    sqlite3_stmt *stmt = self->stmt[STMT_PUT_EVENT];
-    sql_bind_int(stmt, 1, id);
-    sql_bind_int(stmt, 2, event->at);
-    sql_bind_text(stmt, 3, event_word_name(event->word));
-    sql_bind_int_or_null(stmt, 4, event->job);
+    const struct change_event *event = &change->as.event;
+    sql_bind_int(stmt, base + 1, id);
+    sql_bind_int(stmt, base + 2, event->at);
+    sql_bind_text(stmt, base + 3, event_word_name(event->word));
+    sql_bind_int_or_null(stmt, base + 4, event->job);
     if (event->frame != EVENT_NO_FRAME) {
-        sql_bind_int(stmt, 5, event->frame);
+        sql_bind_int(stmt, base + 5, event->frame);
     }
-    sql_bind_text(stmt, 6, event->worker);
-    sql_bind_text(stmt, 7, event->text);
-    return sql_run(stmt);
+    sql_bind_text(stmt, base + 6, event->worker);
+    sql_bind_text(stmt, base + 7, event->text);
+}
+
+/* Changes of one kind on their way into one statement. */
+struct batch {
+    enum store_stmt one, several;
+    int columns;
+    void (*bind)(sqlite3_stmt *stmt, int base, const struct change *change, int64_t id);
+    int64_t last_id; /* of the last one written: they are numbered */
+    size_t count;
+    const struct change *changes[STORE_ROWS];
+};
+
+/* All of them by one statement when they are as many as it takes, else one by one. */
+static int flush_batch(store_t *self, struct batch *batch)
+{
+    bool full = batch->count == STORE_ROWS;
+    sqlite3_stmt *stmt = self->stmt[full ? batch->several : batch->one];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < batch->count; i++) {
+        batch->last_id++;
+        batch->bind(stmt, full ? (int)i * batch->columns : 0, batch->changes[i], batch->last_id);
+        if (!full || i + 1 == batch->count) {
+            rc = sql_run(stmt);
+        }
+    }
+    batch->count = 0;
+    return rc;
+}
+
+static int add_to_batch(store_t *self, struct batch *batch, const struct change *change)
+{
+    batch->changes[batch->count++] = change;
+    return batch->count == STORE_ROWS ? flush_batch(self, batch) : 0;
+}
+
+/* A done or kept frame without a proof: the one that its row has stays. */
+static bool keeps_proof(const struct change *change)
+{
+    const struct frame_row *row = &change->as.frame;
+    return change->kind == CHANGE_FRAME_PUT && !row->proof &&
+           (row->state == FRAME_DONE || row->state == FRAME_KEPT);
 }
 
 static int put_worker(store_t *self, const char *id, const struct queue_process *process)
@@ -182,8 +217,7 @@ static int put_request(store_t *self, const struct store_request *request)
     return sql_run(stmt);
 }
 
-/* *last_event rises with each event, so that a repeated transaction writes the same ids. */
-static int put_change(store_t *self, const struct change *change, int64_t *last_event)
+static int put_change(store_t *self, const struct change *change)
 {
     switch (change->kind) {
     case CHANGE_JOB_PUT:
@@ -191,23 +225,71 @@ static int put_change(store_t *self, const struct change *change, int64_t *last_
     case CHANGE_JOB_DELETE:
         return delete_job(self, change->as.job_id);
     case CHANGE_FRAME_PUT:
-        return put_frame(self, &change->as.frame);
+        bind_frame(self->stmt[STMT_PUT_PROVEN], 0, change, 0);
+        return sql_run(self->stmt[STMT_PUT_PROVEN]);
     case CHANGE_FRAME_DELETE:
         sql_bind_int(self->stmt[STMT_DELETE_FRAME], 1, change->as.frame.job);
         sql_bind_int(self->stmt[STMT_DELETE_FRAME], 2, change->as.frame.frame);
         return sql_run(self->stmt[STMT_DELETE_FRAME]);
-    case CHANGE_META:
-        return 0; /* put_metas */
     case CHANGE_WORKER_PUT:
         return put_worker(self, change->as.worker.id, &change->as.worker.process);
     case CHANGE_WORKER_DELETE:
         sql_bind_text(self->stmt[STMT_DELETE_WORKER], 1, change->as.worker.id);
         return sql_run(self->stmt[STMT_DELETE_WORKER]);
+    case CHANGE_META:
     case CHANGE_EVENT:
-        *last_event += 1;
-        return put_event(self, *last_event, &change->as.event);
+        break; /* put_metas, put_events */
     }
     return 0;
+}
+
+/*
+ * A job and a frame may change many times in one turn, and only their last row counts; but the
+ * rows are written in order all the same: SQLite collapses them in its cache, and a put that
+ * follows a delete must find it done. Events and counters depend on nothing, and go apart.
+ */
+static int put_rows(store_t *self, const struct change *changes, size_t change_count)
+{
+    struct batch frames = {
+        .one = STMT_PUT_FRAME, .several = STMT_PUT_FRAMES, .columns = 20, .bind = bind_frame
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < change_count; i++) {
+        const struct change *change = &changes[i];
+        if (change->kind == CHANGE_EVENT || change->kind == CHANGE_META) {
+            continue;
+        }
+        if (change->kind == CHANGE_FRAME_PUT && !keeps_proof(change)) {
+            rc = add_to_batch(self, &frames, change);
+            if (rc == 0 && change->as.frame.proof) {
+                rc = put_pictures(self, change->as.frame.job, change->as.frame.proof);
+            }
+            continue;
+        }
+        rc = flush_batch(self, &frames);
+        rc = rc == 0 ? put_change(self, change) : rc;
+    }
+    return rc == 0 ? flush_batch(self, &frames) : rc;
+}
+
+/* *last_event rises with each, so that a repeated transaction writes the same ids. */
+static int put_events(store_t *self, const struct change *changes, size_t change_count,
+                      int64_t *last_event)
+{
+    struct batch events = { .one = STMT_PUT_EVENT,
+                            .several = STMT_PUT_EVENTS,
+                            .columns = 7,
+                            .bind = bind_event,
+                            .last_id = *last_event };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < change_count; i++) {
+        if (changes[i].kind == CHANGE_EVENT) {
+            rc = add_to_batch(self, &events, &changes[i]);
+        }
+    }
+    rc = rc == 0 ? flush_batch(self, &events) : rc;
+    *last_event = events.last_id;
+    return rc;
 }
 
 /* The claim counter rises with each grant, and only its last value counts. */
@@ -237,21 +319,12 @@ static int put_metas(store_t *self, const struct change *changes, size_t change_
     return 0;
 }
 
-/*
- * A job and a frame may change many times in one turn, and only their last row counts; but the
- * rows are written in order all the same: SQLite collapses them in its cache, and a put that
- * follows a delete must find it done.
- */
 static int put_all(store_t *self, const struct change *changes, size_t change_count,
                    const struct store_request *requests, size_t request_count, int64_t *last_event)
 {
-    for (size_t i = 0; i < change_count; i++) {
-        int rc = put_change(self, &changes[i], last_event);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    int rc = put_metas(self, changes, change_count);
+    int rc = put_rows(self, changes, change_count);
+    rc = rc == 0 ? put_events(self, changes, change_count, last_event) : rc;
+    rc = rc == 0 ? put_metas(self, changes, change_count) : rc;
     for (size_t i = 0; rc == 0 && i < request_count; i++) {
         rc = put_request(self, &requests[i]);
     }

@@ -18,12 +18,14 @@ enum store_stmt {
     STMT_DELETE_JOB,
     STMT_DELETE_FRAMES,
     STMT_PUT_FRAME,
+    STMT_PUT_FRAMES, /* STORE_ROWS at once */
     STMT_PUT_PROVEN,
     STMT_DELETE_FRAME,
     STMT_PUT_META,
     STMT_PUT_WORKER,
     STMT_DELETE_WORKER,
     STMT_PUT_EVENT,
+    STMT_PUT_EVENTS, /* STORE_ROWS at once */
     STMT_PUT_REQUEST,
     STMT_PUT_PICTURE,
     STMT_GET_DIGEST,
@@ -36,6 +38,9 @@ enum store_stmt {
     STMT_PRUNE_EVENTS,
     STMTS
 };
+
+/* Rows of a statement that writes several. */
+enum { STORE_ROWS = 8 };
 
 struct store {
     sqlite3 *db;

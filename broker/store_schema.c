@@ -108,6 +108,21 @@ static const char *const steps[] = {
 
 enum { STEPS = sizeof steps / sizeof steps[0] };
 
+/* What a turn writes most of goes several rows a statement: to begin and end one costs a third of
+ * what an event costs. */
+#define ROWS(row) row "," row "," row "," row "," row "," row "," row "," row
+_Static_assert(STORE_ROWS == 8, "as many as ROWS repeats");
+
+#define PUT_FRAME                                                                                  \
+    "INSERT OR REPLACE INTO frame(job, number, state, claim, outcome, again, attempts, losses,"    \
+    " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried,"       \
+    " short, fresh) VALUES"
+#define FRAME_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+/* Nothing to replace: the id is new. With an index, REPLACE costs twice as much as INSERT. */
+#define PUT_EVENT "INSERT INTO event(id, at, event, job, frame, worker, text) VALUES"
+#define EVENT_ROW "(?, ?, ?, ?, ?, ?, ?)"
+
 const char *const store_stmt_text[STMTS] = {
     [STMT_BEGIN] = "BEGIN IMMEDIATE",
     [STMT_COMMIT] = "COMMIT",
@@ -121,29 +136,20 @@ const char *const store_stmt_text[STMTS] = {
         " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
     [STMT_DELETE_JOB] = "DELETE FROM job WHERE id = ?1",
     [STMT_DELETE_FRAMES] = "DELETE FROM frame WHERE job = ?1",
-    [STMT_PUT_FRAME] =
-        "INSERT OR REPLACE INTO frame(job, number, state, claim, outcome, again, attempts, losses,"
-        " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried,"
-        " short, fresh)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20)",
+    [STMT_PUT_FRAME] = PUT_FRAME FRAME_ROW,
+    [STMT_PUT_FRAMES] = PUT_FRAME ROWS(FRAME_ROW),
     /* A done or kept frame keeps its proof when the change brings none; see frame.h. */
-    [STMT_PUT_PROVEN] =
-        "INSERT OR REPLACE INTO frame(job, number, state, claim, outcome, again, attempts, losses,"
-        " worker, worker_id, started_at, finished_at, ms, bytes, sighting, error, proof, tried,"
-        " short, fresh)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-        " coalesce(?17, (SELECT proof FROM frame WHERE job = ?1 AND number = ?2)), ?18, ?19,"
-        " ?20)",
+    [STMT_PUT_PROVEN] = PUT_FRAME
+    "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+    " coalesce(?17, (SELECT proof FROM frame WHERE job = ?1 AND number = ?2)), ?18, ?19,"
+    " ?20)",
     [STMT_DELETE_FRAME] = "DELETE FROM frame WHERE job = ?1 AND number = ?2",
     [STMT_PUT_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
     [STMT_PUT_WORKER] =
         "INSERT OR REPLACE INTO worker(id, pid, start, boot) VALUES(?1, ?2, ?3, ?4)",
     [STMT_DELETE_WORKER] = "DELETE FROM worker WHERE id = ?1",
-    /* Nothing to replace: the id is new. With an index, REPLACE costs twice as much as INSERT. */
-    [STMT_PUT_EVENT] =
-        "INSERT INTO event(id, at, event, job, frame, worker, text)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STMT_PUT_EVENT] = PUT_EVENT EVENT_ROW,
+    [STMT_PUT_EVENTS] = PUT_EVENT ROWS(EVENT_ROW),
     [STMT_PUT_REQUEST] =
         "INSERT OR REPLACE INTO request(key, hash, answer, at) VALUES(?1, ?2, ?3, ?4)",
     [STMT_PUT_PICTURE] =

@@ -2,148 +2,28 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "broker/store.h"
+#include "place.h"
 #include "proto/alloc.h"
 #include "proto/cleanup.h"
-#include "temp_folder.h"
-
-struct place {
-    char *folder;
-    char *ledger;
-    store_t *store;
-};
-
-static int set_up(void **state)
-{
-    struct place *place = alloc_zero(1, sizeof *place);
-    place->folder = temp_folder_new();
-    place->ledger = temp_folder_path(place->folder, "ledger.db");
-    *state = place;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct place *place = *state;
-    store_close(&place->store);
-    temp_folder_remove(&place->folder);
-    free(place->ledger);
-    free(place);
-    return 0;
-}
-
-static void open_again(struct place *place)
-{
-    store_close(&place->store);
-    char *text = NULL;
-    assert_int_equal(store_open(place->ledger, STORE_SERVE, &place->store, &text), 0);
-    assert_null(text);
-}
-
-/* Opening is refused with a text that holds words. */
-static void refused_with(struct place *place, int outcome, const char *words)
-{
-    CLEANUP(cleanup_free) char *text = NULL;
-    assert_int_equal(store_open(place->ledger, STORE_SERVE, &place->store, &text), outcome);
-    assert_null(place->store);
-    assert_non_null(text);
-    assert_non_null(strstr(text, place->ledger));
-    assert_non_null(strstr(text, words));
-}
-
-static void run_sql(struct place *place, const char *text)
-{
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(place->ledger, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
 
 static json_t *spec(void)
 {
     return json_pack("{s:s, s:{}}", "file", "/scenes/shot.blend", "options");
 }
 
-static void apply(store_t *store, struct change *change)
-{
-    assert_int_equal(store_apply(store, change, 1, NULL, 0), 0);
-}
-
-static void put_frame(store_t *store, enum frame_state state, json_t *proof)
-{
-    struct change change = {
-        .kind = CHANGE_FRAME_PUT,
-        .as.frame = { .job = 1, .frame = 7, .state = state, .ms = -1, .bytes = -1, .proof = proof },
-    };
-    apply(store, &change);
-}
-
-static void count_fault(void *arg, const char *text)
-{
-    (void)text;
-    *(int *)arg += 1;
-}
-
-/* How many faults a look at the ledger, as of --check, finds. */
-static int faults_of(struct place *place)
-{
-    CLEANUP(store_close) store_t *store = NULL;
-    char *text = NULL;
-    int faults = 0;
-    assert_int_equal(store_open(place->ledger, STORE_LOOK, &store, &text), 0);
-    assert_int_equal(store_verify(store, count_fault, &faults), 0);
-    return faults;
-}
-
-static void count_row(void *arg, const char *state, int64_t count)
-{
-    (void)state;
-    *(int64_t *)arg += count;
-}
-
-static int64_t rows_of(store_t *store, const char *table)
-{
-    int64_t rows = 0;
-    assert_int_equal(store_count_states(store, table, count_row, &rows), 0);
-    return rows;
-}
-
-static void the_farm_id_is_made_once_and_the_file_is_private(void **state)
-{
-    struct place *place = *state;
-    mode_t old = umask(077); /* as main does */
-    open_again(place);
-    umask(old);
-    char first[17];
-    (void)snprintf(first, sizeof first, "%s", store_farm(place->store));
-    assert_int_equal(strlen(first), 16);
-    open_again(place);
-    assert_string_equal(store_farm(place->store), first);
-    struct stat info;
-    assert_int_equal(stat(place->ledger, &info), 0);
-    assert_int_equal(info.st_mode & 077, 0);
-}
-
 static void every_word_of_a_life_cycle_can_be_written(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     CLEANUP(cleanup_json) json_t *shot = spec();
     for (int i = 0; i < JOB_STATES; i++) {
         struct change change = { .kind = CHANGE_JOB_PUT,
@@ -152,7 +32,7 @@ static void every_word_of_a_life_cycle_can_be_written(void **state)
                                              .spec = shot,
                                              .claim_kind = i % 2 ? CLAIM_INSPECT : CLAIM_SWEEP,
                                              .bound_kind = (enum device_kind)(i % 3) } };
-        apply(place->store, &change);
+        place_apply(place->store, &change);
     }
     int32_t number = 0;
     for (int i = 0; i < FRAME_STATES; i++) {
@@ -162,14 +42,14 @@ static void every_word_of_a_life_cycle_can_be_written(void **state)
                                                    .frame = number++,
                                                    .state = (enum frame_state)i,
                                                    .outcome = (enum claim_outcome)k } };
-            apply(place->store, &change);
+            place_apply(place->store, &change);
         }
     }
-    assert_int_equal(rows_of(place->store, "job"), JOB_STATES);
-    assert_int_equal(rows_of(place->store, "frame"), number);
+    assert_int_equal(place_rows(place->store, "job"), JOB_STATES);
+    assert_int_equal(place_rows(place->store, "frame"), number);
     struct change gone = { .kind = CHANGE_JOB_DELETE, .as.job_id = 1 };
-    apply(place->store, &gone);
-    assert_int_equal(rows_of(place->store, "frame"), 0);
+    place_apply(place->store, &gone);
+    assert_int_equal(place_rows(place->store, "frame"), 0);
 }
 
 /* What the queue loads, of a job with the frames 1 to 9. */
@@ -184,14 +64,14 @@ static void put_active(store_t *store, const struct job_memory *memory)
         .kind = CHANGE_JOB_PUT,
         .as.job = { .job = 1, .state = JOB_ACTIVE, .spec = shot, .found = found, .memory = *memory }
     };
-    apply(store, &change);
+    place_apply(store, &change);
 }
 
 /* Into the queue that the store loads; the row as the queue has it. */
 static void memory_is_kept_of_job_and_frame(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     const struct job_memory memory = {
         .gpu_peak = (int64_t)20 << 30,
         .rss_peak = { [DEVICE_CPU] = (int64_t)3 << 30, [DEVICE_GPU] = (int64_t)5 << 30 },
@@ -206,8 +86,8 @@ static void memory_is_kept_of_job_and_frame(void **state)
                                           .short_bytes = (int64_t)12 << 30,
                                           .fresh = true } };
     put_active(place->store, &memory);
-    apply(place->store, &frame);
-    open_again(place);
+    place_apply(place->store, &frame);
+    place_open(place);
     CLEANUP(queue_destroy) queue_t *queue = queue_new(&(struct queue_config){ .farm = "" });
     CLEANUP(cleanup_free) char *text = NULL;
     struct job_view view;
@@ -223,7 +103,7 @@ static void memory_is_kept_of_job_and_frame(void **state)
 static void a_frame_that_is_done_is_loaded_as_it_was_written(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     struct change change = { .kind = CHANGE_FRAME_PUT,
                              .as.frame = { .job = 1,
                                            .frame = 7,
@@ -239,8 +119,8 @@ static void a_frame_that_is_done_is_loaded_as_it_was_written(void **state)
                                            .ms = 450,
                                            .bytes = -1 } };
     put_active(place->store, &(struct job_memory){ 0 });
-    apply(place->store, &change);
-    open_again(place);
+    place_apply(place->store, &change);
+    place_open(place);
     CLEANUP(queue_destroy) queue_t *queue = queue_new(&(struct queue_config){ .farm = "" });
     CLEANUP(cleanup_free) char *text = NULL;
     struct frame_row row;
@@ -262,11 +142,11 @@ static void a_frame_that_is_done_is_loaded_as_it_was_written(void **state)
 static void a_frame_that_cannot_be_is_named(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     struct change change = { .kind = CHANGE_FRAME_PUT,
                              .as.frame = { .job = 1, .frame = 10, .state = FRAME_DONE } };
     put_active(place->store, &(struct job_memory){ 0 });
-    apply(place->store, &change);
+    place_apply(place->store, &change);
     CLEANUP(queue_destroy) queue_t *queue = queue_new(&(struct queue_config){ .farm = "" });
     CLEANUP(cleanup_free) char *text = NULL;
     assert_int_equal(store_load(place->store, queue, &text), STORE_REFUSED);
@@ -277,24 +157,26 @@ static void a_frame_that_cannot_be_is_named(void **state)
 static void a_proof_stays_until_the_frame_is_not_done_any_more(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     CLEANUP(cleanup_json) json_t *proof = json_pack("[{s:s}]", "path", "/r/a.png");
-    put_frame(place->store, FRAME_DONE, proof);
-    put_frame(place->store, FRAME_DONE, NULL);
-    open_again(place);
+    place_put_frame(place->store, FRAME_DONE, proof);
+    place_put_frame(place->store, FRAME_DONE, NULL);
+    place_open(place);
     CLEANUP(cleanup_json) json_t *read = NULL;
     assert_int_equal(store_proof(place->store, 1, 7, &read), 0);
     assert_true(json_equal(read, proof));
 
     json_t *none = NULL;
-    put_frame(place->store, FRAME_WAITING, NULL);
+    place_put_frame(place->store, FRAME_WAITING, NULL);
     assert_int_equal(store_proof(place->store, 1, 7, &none), STORE_NONE);
     assert_int_equal(store_proof(place->store, 1, 8, &none), STORE_NONE);
 }
 
+enum { SEEN_MOST = 32 };
+
 struct seen {
-    int64_t ids[8];
-    int32_t frames[8];
+    int64_t ids[SEEN_MOST];
+    int32_t frames[SEEN_MOST];
     size_t count;
 };
 
@@ -309,7 +191,7 @@ static bool see(void *arg, const struct store_event *event)
 static struct seen events_of(store_t *store, struct store_filter filter)
 {
     struct seen seen = { 0 };
-    filter.limit = filter.limit ? filter.limit : 8;
+    filter.limit = filter.limit ? filter.limit : SEEN_MOST;
     assert_int_equal(store_events(store, &filter, see, &seen), 0);
     return seen;
 }
@@ -317,7 +199,7 @@ static struct seen events_of(store_t *store, struct store_filter filter)
 static void events_are_numbered_and_found_by_job_and_frame(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     struct change changes[4];
     for (int i = 0; i < 4; i++) {
         changes[i] = (struct change){ .kind = CHANGE_EVENT,
@@ -328,7 +210,7 @@ static void events_are_numbered_and_found_by_job_and_frame(void **state)
     }
     assert_int_equal(store_apply(place->store, changes, 4, NULL, 0), 0);
     assert_int_equal(store_last_event(place->store), 4);
-    open_again(place);
+    place_open(place);
     assert_int_equal(store_last_event(place->store), 4);
 
     struct seen all = events_of(place->store, (struct store_filter){ 0 });
@@ -341,14 +223,81 @@ static void events_are_numbered_and_found_by_job_and_frame(void **state)
     assert_int_equal(events_of(place->store, frame).count, 1);
 }
 
+/* Rows go several a statement, and what is left over one by one: none is lost, none moves. */
+static void a_turn_of_any_size_is_written_whole(void **state)
+{
+    enum { MOST = 20 };
+    struct place *place = *state;
+    int64_t events = 0;
+    for (int count = 1; count <= MOST; count++) {
+        struct change changes[2 * MOST];
+        for (int i = 0; i < count; i++) {
+            changes[2 * i] = (struct change){ .kind = CHANGE_FRAME_PUT,
+                                              .as.frame = { .job = count,
+                                                            .frame = i,
+                                                            .state = FRAME_CLAIMED,
+                                                            .outcome = OUTCOME_LIVE } };
+            changes[2 * i + 1] = (struct change){
+                .kind = CHANGE_EVENT,
+                .as.event = { .word = EVENT_FRAME_STARTED, .job = count, .frame = i }
+            };
+        }
+        place_open(place);
+        assert_int_equal(store_apply(place->store, changes, 2 * (size_t)count, NULL, 0), 0);
+        struct seen seen = events_of(place->store, (struct store_filter){ .job = count });
+        assert_int_equal(seen.count, count);
+        for (int i = 0; i < count; i++) {
+            assert_int_equal(seen.ids[i], ++events);
+            assert_int_equal(seen.frames[i], i);
+        }
+    }
+    assert_int_equal(store_last_event(place->store), events);
+    assert_int_equal(place_rows(place->store, "frame"), events);
+}
+
+/* Frames that wait for others to go with are written before what comes after them. */
+static void a_row_is_as_its_last_change_left_it(void **state)
+{
+    struct place *place = *state;
+    CLEANUP(cleanup_json) json_t *proof = json_pack("[{s:s}]", "path", "/r/a.png");
+    CLEANUP(cleanup_json) json_t *shot = spec();
+    struct change gone = { .kind = CHANGE_FRAME_DELETE, .as.frame = { .job = 1, .frame = 7 } };
+    struct change job_gone = { .kind = CHANGE_JOB_DELETE, .as.job_id = 1 };
+    struct change job = { .kind = CHANGE_JOB_PUT, .as.job = { .job = 1, .spec = shot } };
+    struct change claimed = { .kind = CHANGE_FRAME_PUT,
+                              .as.frame = { .job = 1, .frame = 7, .state = FRAME_CLAIMED } };
+    struct change done = { .kind = CHANGE_FRAME_PUT,
+                           .as.frame = {
+                               .job = 1, .frame = 7, .state = FRAME_DONE, .proof = proof } };
+    struct change kept = { .kind = CHANGE_FRAME_PUT,
+                           .as.frame = { .job = 1, .frame = 7, .state = FRAME_KEPT } };
+    place_open(place);
+
+    struct change ends[] = { job, claimed, done, claimed, done, kept };
+    assert_int_equal(store_apply(place->store, ends, 6, NULL, 0), 0);
+    CLEANUP(cleanup_json) json_t *read = NULL;
+    assert_int_equal(store_proof(place->store, 1, 7, &read), 0);
+    assert_true(json_equal(read, proof));
+
+    struct change dies[] = { claimed, gone };
+    assert_int_equal(store_apply(place->store, dies, 2, NULL, 0), 0);
+    assert_int_equal(place_rows(place->store, "frame"), 0);
+
+    struct change lives[] = { done, gone, claimed, job_gone, claimed };
+    assert_int_equal(store_apply(place->store, lives, 5, NULL, 0), 0);
+    assert_int_equal(place_rows(place->store, "frame"), 1);
+    json_t *none = NULL;
+    assert_int_equal(store_proof(place->store, 1, 7, &none), STORE_NONE);
+}
+
 static void answered_requests_are_found_again(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     CLEANUP(cleanup_json) json_t *body = json_pack("{s:i}", "job", 12);
     struct store_request request = { .key = "k", .hash = "h", .answer = body, .at_ms = 5 };
     assert_int_equal(store_apply(place->store, NULL, 0, &request, 1), 0);
-    open_again(place);
+    place_open(place);
     CLEANUP(cleanup_free) char *hash = NULL;
     CLEANUP(cleanup_json) json_t *answer = NULL;
     assert_int_equal(store_request(place->store, "k", &hash, &answer), 0);
@@ -367,7 +316,7 @@ static void answered_requests_are_found_again(void **state)
 static void old_events_are_forgotten_a_piece_at_a_time(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     enum { OLD = STORE_PRUNE_ROWS + 10, ALL = OLD + 5 };
     struct change *changes = alloc_zero(ALL, sizeof *changes);
     for (int i = 0; i < ALL; i++) {
@@ -391,7 +340,7 @@ static void old_events_are_forgotten_a_piece_at_a_time(void **state)
 static void pictures_of_formats_without_a_stamp_are_remembered(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     CLEANUP(cleanup_json) json_t *shot = spec();
     CLEANUP(cleanup_json) json_t *found = json_pack("{s:s, s:b}", "digest", "abc", "stamped", 0);
     struct change job = { .kind = CHANGE_JOB_PUT,
@@ -401,32 +350,22 @@ static void pictures_of_formats_without_a_stamp_are_remembered(void **state)
                                       .claim_kind = CLAIM_INSPECT,
                                       .claim_outcome = OUTCOME_INSPECTED,
                                       .bound_blender = 304 } };
-    apply(place->store, &job);
+    place_apply(place->store, &job);
     CLEANUP(cleanup_json)
     json_t *proof = json_pack("[{s:s, s:i, s:I, s:i}]", "path", "/r/a.bmp", "bytes", 10, "mtime_ns",
                               (json_int_t)1700000000000000001, "inode", 3);
-    put_frame(place->store, FRAME_DONE, proof);
+    place_put_frame(place->store, FRAME_DONE, proof);
     CLEANUP(cleanup_json) json_t *picture = NULL;
     assert_int_equal(store_picture(place->store, "/r/a.bmp", &picture), 0);
     assert_string_equal(json_string_value(json_object_get(picture, "digest")), "dblend:abc:3.4");
     assert_true(json_integer_value(json_object_get(picture, "mtime_ns")) == 1700000000000000001);
 
     json_object_set_new(found, "stamped", json_true());
-    apply(place->store, &job);
+    place_apply(place->store, &job);
     json_object_set_new(json_array_get(proof, 0), "path", json_string("/r/b.png"));
-    put_frame(place->store, FRAME_DONE, proof);
+    place_put_frame(place->store, FRAME_DONE, proof);
     json_t *none = NULL;
     assert_int_equal(store_picture(place->store, "/r/b.png", &none), STORE_NONE);
-}
-
-static void a_newer_ledger_is_refused_and_left_alone(void **state)
-{
-    struct place *place = *state;
-    open_again(place);
-    store_close(&place->store);
-    run_sql(place, "PRAGMA user_version = 99; CREATE TABLE of_that_version(id)");
-    refused_with(place, STORE_REFUSED, "newer dblend");
-    run_sql(place, "DROP TABLE of_that_version");
 }
 
 /* A counter rises many times in a turn; what counts is where it stands at the end. */
@@ -438,13 +377,13 @@ static void the_last_value_of_a_counter_is_the_one(void **state)
         { .kind = CHANGE_META, .as.meta = { "job", 2 } },
         { .kind = CHANGE_META, .as.meta = { "claim", 9 } },
     };
-    open_again(place);
+    place_open(place);
     assert_int_equal(store_apply(place->store, changes, 3, NULL, 0), 0);
     store_close(&place->store);
-    run_sql(place,
-            "CREATE TEMP TABLE wrong(x CHECK(x));"
-            "INSERT INTO wrong SELECT value = 9 FROM meta WHERE key = 'claim';"
-            "INSERT INTO wrong SELECT value = 2 FROM meta WHERE key = 'job'");
+    place_sql(place,
+              "CREATE TEMP TABLE wrong(x CHECK(x));"
+              "INSERT INTO wrong SELECT value = 9 FROM meta WHERE key = 'claim';"
+              "INSERT INTO wrong SELECT value = 2 FROM meta WHERE key = 'job'");
 }
 
 /* A row that cannot be takes its whole turn along, and leaves no transaction open. */
@@ -455,145 +394,20 @@ static void a_refused_row_leaves_nothing(void **state)
         { .kind = CHANGE_EVENT, .as.event = { .word = EVENT_JOB_ADDED, .frame = EVENT_NO_FRAME } },
         { .kind = CHANGE_JOB_PUT, .as.job = { .job = 1 } }, /* without a spec */
     };
-    open_again(place);
+    place_open(place);
     assert_true(store_apply(place->store, changes, 2, NULL, 0) < 0);
     assert_int_equal(store_last_event(place->store), 0);
-    apply(place->store, &changes[0]);
-    open_again(place);
+    place_apply(place->store, &changes[0]);
+    place_open(place);
     assert_int_equal(store_last_event(place->store), 1);
-    assert_int_equal(rows_of(place->store, "job"), 0);
-}
-
-/* As version 1 left it: brought up to date by serving, and only by that. */
-static void an_older_ledger_is_brought_up_to_date(void **state)
-{
-    struct place *place = *state;
-    CLEANUP(cleanup_free) char *text = NULL;
-    open_again(place);
-    put_frame(place->store, FRAME_WAITING, NULL);
-    store_close(&place->store);
-    run_sql(place, "DROP TABLE worker; PRAGMA user_version = 1");
-    assert_int_equal(store_open(place->ledger, STORE_LOOK, &place->store, &text), STORE_REFUSED);
-    assert_non_null(strstr(text, "older dblend"));
-    open_again(place);
-    assert_int_equal(rows_of(place->store, "frame"), 1);
-    struct change change = { .kind = CHANGE_WORKER_PUT, .as.worker.id = "w" };
-    apply(place->store, &change);
-    open_again(place);
-    int64_t workers = 0;
-    assert_int_equal(store_count(place->store, "worker", &workers), 0);
-    assert_int_equal(workers, 1);
-    change.kind = CHANGE_WORKER_DELETE;
-    apply(place->store, &change);
-    assert_int_equal(store_count(place->store, "worker", &workers), 0);
-    assert_int_equal(workers, 0);
-}
-
-/* We write without asking the schema, but a row that breaks it is not taken for one of ours. */
-static void a_row_that_the_schema_forbids_is_damage(void **state)
-{
-    static const char *const odd[] = {
-        "UPDATE frame SET state = 'odd'",
-        "UPDATE frame SET outcome = 'odd'",
-        "UPDATE frame SET proof = '[1'",
-        "UPDATE frame SET error = 'x'",
-    };
-    struct place *place = *state;
-    open_again(place);
-    put_frame(place->store, FRAME_WAITING, NULL);
-    store_close(&place->store);
-    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-        CLEANUP(cleanup_free)
-        char *text = alloc_format("PRAGMA ignore_check_constraints = ON; %s", odd[i]);
-        run_sql(place, text);
-        refused_with(place, STORE_REFUSED, "CHECK constraint failed in frame");
-        assert_int_equal(faults_of(place), 1);
-        run_sql(place,
-                "PRAGMA ignore_check_constraints = ON;"
-                "UPDATE frame SET state = 'waiting', outcome = 'none', proof = NULL,"
-                " error = NULL");
-        open_again(place);
-        store_close(&place->store);
-    }
-}
-
-static void another_database_is_refused(void **state)
-{
-    struct place *place = *state;
-    run_sql(place, "CREATE TABLE recipe(name TEXT)");
-    refused_with(place, STORE_REFUSED, "no dblend ledger");
-}
-
-static void a_file_that_is_no_database_is_refused(void **state)
-{
-    struct place *place = *state;
-    FILE *file = fopen(place->ledger, "w");
-    for (int i = 0; i < 1000; i++) {
-        fputs("this is a text that somebody saved there\n", file);
-    }
-    fclose(file);
-    refused_with(place, STORE_REFUSED, "damaged");
-}
-
-static void a_damaged_ledger_is_refused(void **state)
-{
-    struct place *place = *state;
-    open_again(place);
-    struct change change = { .kind = CHANGE_EVENT,
-                             .as.event = { .word = EVENT_JOB_ADDED, .frame = EVENT_NO_FRAME } };
-    for (int i = 0; i < 500; i++) {
-        apply(place->store, &change);
-    }
-    store_close(&place->store);
-    int fd = open(place->ledger, O_RDWR);
-    assert_true(fd >= 0);
-    char junk[4096];
-    memset(junk, 0x5a, sizeof junk);
-    for (off_t page = 2; page < 12; page++) {
-        assert_int_equal(pwrite(fd, junk, sizeof junk, page * 4096), sizeof junk);
-    }
-    close(fd);
-    refused_with(place, STORE_REFUSED, "damaged");
-}
-
-static void a_ledger_that_another_process_has_is_refused(void **state)
-{
-    struct place *place = *state;
-    int pipes[2];
-    assert_int_equal(pipe(pipes), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail before it kills us */
-        open_again(place);
-        (void)!write(pipes[1], "x", 1);
-        (void)pause();
-        _exit(0);
-    }
-    char byte = 0;
-    assert_int_equal(read(pipes[0], &byte, 1), 1);
-    char words[64];
-    (void)snprintf(words, sizeof words, "process %d", (int)child);
-    refused_with(place, STORE_HELD, words);
-    assert_int_equal(kill(child, SIGKILL), 0);
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    open_again(place); /* kill -9 frees it at once */
-    close(pipes[0]);
-    close(pipes[1]);
-}
-
-static void looking_makes_no_ledger(void **state)
-{
-    struct place *place = *state;
-    char *text = NULL;
-    assert_true(store_open(place->ledger, STORE_LOOK, &place->store, &text) < 0);
-    assert_int_not_equal(access(place->ledger, F_OK), 0);
+    assert_int_equal(place_rows(place->store, "job"), 0);
 }
 
 /* A limit on the size of files stands for a full disk: writes fail, all of them, until it goes. */
 static void a_failed_transaction_leaves_nothing_and_may_be_repeated(void **state)
 {
     struct place *place = *state;
-    open_again(place);
+    place_open(place);
     struct rlimit old;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     struct rlimit tight = { .rlim_cur = 1, .rlim_max = old.rlim_max };
@@ -610,36 +424,29 @@ static void a_failed_transaction_leaves_nothing_and_may_be_repeated(void **state
     assert_true(again < 0);
 
     assert_int_equal(store_last_event(place->store), 0);
-    apply(place->store, &change);
-    open_again(place);
+    place_apply(place->store, &change);
+    place_open(place);
     assert_int_equal(store_last_event(place->store), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_new, place_end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_farm_id_is_made_once_and_the_file_is_private),
         TEST(every_word_of_a_life_cycle_can_be_written),
         TEST(memory_is_kept_of_job_and_frame),
         TEST(a_frame_that_is_done_is_loaded_as_it_was_written),
         TEST(a_frame_that_cannot_be_is_named),
         TEST(a_proof_stays_until_the_frame_is_not_done_any_more),
         TEST(events_are_numbered_and_found_by_job_and_frame),
+        TEST(a_turn_of_any_size_is_written_whole),
+        TEST(a_row_is_as_its_last_change_left_it),
         TEST(answered_requests_are_found_again),
         TEST(old_events_are_forgotten_a_piece_at_a_time),
         TEST(pictures_of_formats_without_a_stamp_are_remembered),
-        TEST(a_newer_ledger_is_refused_and_left_alone),
         TEST(the_last_value_of_a_counter_is_the_one),
         TEST(a_refused_row_leaves_nothing),
-        TEST(an_older_ledger_is_brought_up_to_date),
-        TEST(a_row_that_the_schema_forbids_is_damage),
-        TEST(another_database_is_refused),
-        TEST(a_file_that_is_no_database_is_refused),
-        TEST(a_damaged_ledger_is_refused),
-        TEST(a_ledger_that_another_process_has_is_refused),
-        TEST(looking_makes_no_ledger),
         TEST(a_failed_transaction_leaves_nothing_and_may_be_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
