@@ -120,12 +120,17 @@ static bool free_for(const struct job *job, const struct worker *worker)
     return own == job->counts.by_state[FRAME_CLAIMED];
 }
 
+bool assign_has_room(queue_t *self, const struct job *job, struct worker *worker)
+{
+    return !ways_drawer(self, job, worker) && host_fits(job, worker) &&
+           groups_allow(self, job, worker);
+}
+
 static bool may_take(queue_t *self, struct job *job, struct worker *worker)
 {
     return !block_on(job, worker->name) && free_for(job, worker) &&
            fit_class_job(self, job, worker->class) && rows_waiting_for(job, worker->class) &&
-           !ways_drawer(self, job, worker) && host_fits(job, worker) &&
-           groups_allow(self, job, worker);
+           assign_has_room(self, job, worker);
 }
 
 bool assign_back(queue_t *self, const struct worker *worker)

@@ -324,7 +324,8 @@ static bool somebody_else(queue_t *self, struct job *job, const struct frame *fr
         looked = 0;
         for (struct link *at = class->free.next; at != &class->free && looked < CANDIDATE_SCAN;
              at = at->next, looked++) {
-            if (may_try(job, frame, LINK_ITEM(at, struct worker, hungry))) {
+            struct worker *worker = LINK_ITEM(at, struct worker, hungry);
+            if (may_try(job, frame, worker) && assign_has_room(self, job, worker)) {
                 return true;
             }
         }

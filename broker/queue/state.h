@@ -586,6 +586,8 @@ bool report_apply(queue_t *self, struct queue_now now, struct worker *worker,
 void assign_job(queue_t *self, struct queue_now now, struct worker *worker, struct job *job);
 void assign_fill(queue_t *self, struct queue_now now, struct worker *worker);
 void assign_turn(queue_t *self, struct queue_now now);
+/* Do its host, its cards and who else draws there let it open the job? */
+bool assign_has_room(queue_t *self, const struct job *job, struct worker *worker);
 bool assign_back(queue_t *self, const struct worker *worker); /* the order `return` */
 void assign_no_longer_hungry(queue_t *self, struct worker *worker);
 void assign_stop_moving(struct worker *worker);

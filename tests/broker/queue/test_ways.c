@@ -136,6 +136,26 @@ static void one_worker_of_a_host_draws(void **state)
     assert_true(second->held_count > 0); /* now it is the one */
 }
 
+/* It would wait for the idle one for ever, and be called over from every other job. */
+static void a_frame_that_failed_waits_for_nobody_who_must_not_draw(void **state)
+{
+    struct sim *sim = *state;
+    json_t *found = sim_found(1, 1);
+    json_object_set_new(found, "engine", json_string("BLENDER_EEVEE_NEXT"));
+    int64_t first = sim_inspected(sim, "/first", found, NULL, json_pack("{s:i}", "priority", 80));
+    struct sim_worker *failing = drawing(sim, "b/1", "b");
+    found = sim_found_at(1, 9, "/other/");
+    json_object_set_new(found, "engine", json_string("BLENDER_EEVEE_NEXT"));
+    (void)sim_inspected(sim, "/second", found, NULL, NULL);
+    assert_int_equal(drawing(sim, "a/1", "a")->held_count, 1);
+    assert_int_equal(drawing(sim, "a/2", "a")->held_count, 0);
+    assert_int_equal(failing->held[0].grant.job, first);
+    sim_error(failing, 0, "crashed", false);
+    sim_step(sim, failing);
+    assert_int_equal(failing->held_count, 1);
+    assert_int_equal(failing->held[0].grant.job, first);
+}
+
 struct idle {
     const char *name;
     char code[32], text[256];
@@ -236,6 +256,7 @@ int main(void)
         TEST(osl_goes_to_optix_from_3_5_on),
         TEST(allow_cpu_lets_any_gpu_worker_take_it),
         TEST(one_worker_of_a_host_draws),
+        TEST(a_frame_that_failed_waits_for_nobody_who_must_not_draw),
         TEST(who_must_not_draw_says_so),
         TEST(a_job_that_waits_for_who_draws_says_so),
         TEST(idle_for_want_of_memory_is_said),
