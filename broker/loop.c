@@ -273,8 +273,9 @@ static void finish(loop_t *self, bool drained)
             fail(self, rc);
             return;
         }
-        submitters_answer(self->submitters, now); /* few, and somebody looks at the screen */
+        submitters_answer_first(self->submitters, now);
         workers_answer(self->workers, now);
+        submitters_answer(self->submitters, now);
         workers_lose(self->workers, now);
         (void)queue_changes(queue, &left);
         if (left == 0 && may_expire(self, now, drained)) {

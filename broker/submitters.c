@@ -405,19 +405,36 @@ static void look_at_parked(submitters_t *self, struct queue_now now)
     }
 }
 
+static void answer_one(submitters_t *self, struct queue_now now, const struct outgoing *item)
+{
+    if (item->read) {
+        read_now(self, now, item);
+        json_decref(item->body);
+    } else {
+        send_answer(self, &item->address, item->body);
+    }
+}
+
+void submitters_answer_first(submitters_t *self, struct queue_now now)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < self->outgoing_count; i++) {
+        const struct outgoing item = self->outgoing[i];
+        if (item.read && item.read->kind == REQUEST_WAIT) {
+            self->outgoing[left++] = item;
+        } else {
+            answer_one(self, now, &item);
+        }
+    }
+    self->outgoing_count = left;
+}
+
 void submitters_answer(submitters_t *self, struct queue_now now)
 {
     clear_requests(self);
     look_at_parked(self, now);
     for (size_t i = 0; i < self->outgoing_count; i++) {
-        struct outgoing *item = &self->outgoing[i];
-        if (item->read) {
-            read_now(self, now, item);
-            json_decref(item->body);
-        } else {
-            send_answer(self, &item->address, item->body);
-        }
-        item->body = NULL;
+        answer_one(self, now, &self->outgoing[i]);
     }
     self->outgoing_count = 0;
     self->reads = 0;

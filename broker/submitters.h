@@ -33,7 +33,12 @@ void submitters_collect(submitters_t *self, struct queue_now now);
 /* Answers to be written with the turn's changes. Borrowed until submitters_answer. */
 const struct store_request *submitters_requests(const submitters_t *self, size_t *count);
 
-/* The changes are on disk: send what waits for that, read what was asked, look at the parked. */
+/*
+ * The changes are on disk: send what waits for that, read what was asked, look at the parked. The
+ * first call, which may be left out, does only what cannot change anything: people do not wait
+ * until thousands of workers have their answers.
+ */
+void submitters_answer_first(submitters_t *self, struct queue_now now);
 void submitters_answer(submitters_t *self, struct queue_now now);
 
 /* When a parked request must be answered, or a file that does not answer be given up; INT64_MAX =
