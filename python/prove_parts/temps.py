@@ -14,6 +14,7 @@ import re
 from . import system
 
 _OWNER = re.compile(rb"dblend ([0-9a-f]{16}) (\S+) (\d+) (\d+) (\d+)\n")
+_MAKER = re.compile(r"([0-9a-f]{16})\.(\d+)")  # farm id and claim, in a name
 _OWNER_BYTES = 512  # more than any owner line: a host name has at most 64 bytes
 _NAME_BYTES = 255  # NAME_MAX
 _SPARE_BYTES = 80  # what we add to a name: dots, farm id, claim, view suffix, `.aside`
@@ -72,15 +73,17 @@ def beside(path, view):
     Reads the whole folder: some milliseconds for 10,000 files, so ask only when it matters.
     """
     folder, name, view, extension = parts_of(path, view)
-    shape = re.compile(r"\.%s\.([0-9a-f]{16})\.(\d+)%s%s"
-                       % (re.escape(name), re.escape(view), re.escape(extension)))
+    # Plain text first: a pattern would have to be compiled for every name.
+    head, tail = ".%s." % name, view + extension
     try:
         entries = os.listdir(folder or ".")
     except FileNotFoundError:
         return []
     found = []
     for entry in entries:
-        match = shape.fullmatch(entry)
+        if not (entry.startswith(head) and entry.endswith(tail)):
+            continue
+        match = _MAKER.fullmatch(entry, len(head), len(entry) - len(tail))
         if match:
             found.append(Temp(system.join(folder, entry), match.group(1), int(match.group(2))))
     return sorted(found, key=lambda temp: temp.path)
