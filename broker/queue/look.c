@@ -331,6 +331,7 @@ static void visit_live(queue_t *self, struct queue_now now, const struct worker 
         }
     }
     CLEANUP(cleanup_json) json_t *error = error_of(self, worker);
+    CLEANUP(cleanup_json) json_t *telemetry = gauges_json(&worker->gauges);
     struct worker_view view = {
         .worker = worker->name,
         .device = worker->device,
@@ -347,7 +348,7 @@ static void visit_live(queue_t *self, struct queue_now now, const struct worker 
         .phase_total = worker->progress_total,
         .error = error,
         .rests_until = rest_until(worker, now),
-        .telemetry = worker->telemetry,
+        .telemetry = telemetry,
     };
     visit(arg, &view);
 }

@@ -82,6 +82,7 @@ static void free_lists(queue_t *self)
     rest_free(self);
     host_free(self);
     words_clear(&self->names);
+    words_clear(&self->gauge_names);
 }
 
 void queue_destroy(queue_t **self_p)

@@ -210,7 +210,7 @@ struct queue_answer {
     int64_t job; /* != 0: carry queue_describe() of this job, the assignment, as `job` */
 };
 
-/* What people are shown of a worker. Pointers are borrowed until the next change. */
+/* What people are shown of a worker. Pointers are borrowed for the call. */
 struct worker_view {
     const char *worker;
     const char *device;

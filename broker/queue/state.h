@@ -9,6 +9,7 @@
  * them are borrowed and stay valid as long as both ends live: frames and jobs do not move.
  */
 
+#include "broker/queue/gauges.h"
 #include "broker/queue/groups.h"
 #include "broker/queue/host.h"
 #include "broker/queue/link.h"
@@ -269,8 +270,8 @@ struct worker {
     int64_t done;
     char *progress_text;
     int64_t progress_done, progress_total;
-    json_t *telemetry; /* of its last SYNC, or NULL */
-    json_t *own_rest;  /* why it rests by its own decision, or NULL */
+    struct gauges gauges; /* of its last SYNC */
+    json_t *own_rest;     /* why it rests by its own decision, or NULL */
     struct host_share share;
     struct grouping grouping;
 };
@@ -301,6 +302,7 @@ struct job_list {
 struct queue {
     struct queue_config config;
     struct words names;
+    struct words gauge_names;
     int64_t next_claim, next_job, next_session, next_order;
     bool paused;
     enum drain_order drain;

@@ -238,7 +238,7 @@ static void apply_holding(queue_t *self, struct worker *worker, const struct que
     }
 }
 
-static void take_state(struct worker *worker, const struct queue_sync *sync)
+static void take_state(queue_t *self, struct worker *worker, const struct queue_sync *sync)
 {
     worker->seen = sync->seen;
     if (sync->seen > worker->order_n) {
@@ -254,8 +254,7 @@ static void take_state(struct worker *worker, const struct queue_sync *sync)
         worker->progress_text =
             alloc_bytes(sync->progress_text, strnlen(sync->progress_text, TEXT_MAX));
     }
-    json_decref(worker->telemetry);
-    worker->telemetry = json_incref(sync->telemetry);
+    gauges_take(self, &worker->gauges, sync->telemetry);
     host_gauge(worker, sync->telemetry);
 }
 
@@ -270,7 +269,7 @@ int queue_sync(queue_t *self, struct queue_now now, const struct queue_sync *syn
     }
     assign_no_longer_hungry(self, worker);
     supersede(self, now, worker, sync->seq);
-    take_state(worker, sync);
+    take_state(self, worker, sync);
     rest_own(self, now, worker, &sync->rest);
     apply_reports(self, now, worker, sync);
     apply_holding(self, worker, sync);

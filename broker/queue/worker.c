@@ -23,7 +23,7 @@ void worker_free(struct worker **self_p)
         free(worker->progress_text);
         free(worker->order_stop);
         free(worker->owed);
-        json_decref(worker->telemetry);
+        gauges_clear(&worker->gauges);
         json_decref(worker->own_rest);
         json_decref(worker->versions);
         free(worker);
