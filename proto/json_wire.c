@@ -95,19 +95,39 @@ static size_t utf8_step(const uint8_t *text, size_t left)
 }
 
 /* Eight bytes of plain ASCII, none of them NUL? */
-static bool is_plain(const uint8_t *text)
+static bool is_plain(uint64_t bytes)
 {
-    uint64_t word = 0;
-    memcpy(&word, text, sizeof word);
     const uint64_t ones = 0x0101010101010101u;
-    return ((word | ((word - ones) & ~word)) & (ones << 7)) == 0;
+    return ((bytes | ((bytes - ones) & ~bytes)) & (ones << 7)) == 0;
+}
+
+static uint64_t eight_at(const uint8_t *text)
+{
+    uint64_t bytes = 0;
+    memcpy(&bytes, text, sizeof bytes);
+    return bytes;
+}
+
+/* The first four bytes and the last four: all of a text of four to eight. */
+static uint64_t both_ends(const uint8_t *text, size_t size)
+{
+    uint32_t first = 0;
+    uint32_t last = 0;
+    memcpy(&first, text, sizeof first);
+    memcpy(&last, text + size - sizeof last, sizeof last);
+    return first | (uint64_t)last << 32;
 }
 
 static bool is_text(const uint8_t *text, size_t size)
 {
     size_t at = 0;
-    while (size - at >= sizeof(uint64_t) && is_plain(text + at)) {
+    while (size - at >= sizeof(uint64_t) && is_plain(eight_at(text + at))) {
         at += sizeof(uint64_t);
+    }
+    size_t left = size - at;
+    if (left >= sizeof(uint32_t) && left < sizeof(uint64_t) &&
+        is_plain(both_ends(text + at, left))) {
+        return true;
     }
     while (at < size) {
         size_t step = utf8_step(text + at, size - at);

@@ -322,6 +322,31 @@ static void random_bytes_never_pass_the_scan_and_fail_the_decoder(void **state)
     assert_true(passed > 0);
 }
 
+/* A text of that size, all 'a' but for the bytes at one place. */
+static int check_text(size_t size, size_t at, const char *bytes)
+{
+    uint8_t body[4 + 31] = { 0x81, 0xa1, 'k', (uint8_t)(0xa0 | size) };
+    memset(body + 4, 'a', size);
+    memcpy(body + 4 + at, bytes, strlen(bytes) ? strlen(bytes) : 1);
+    return wire_check(body, 4 + size, &wire_worker_limits);
+}
+
+static void each_byte_of_a_text_is_looked_at(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size < 30; size++) {
+        for (size_t at = 0; at < size; at++) {
+            assert_int_equal(check_text(size, at, "b"), WIRE_OK);
+            assert_int_equal(check_text(size, at, ""), WIRE_TEXT); /* NUL */
+            assert_int_equal(check_text(size, at, "\x80"), WIRE_TEXT);
+            assert_int_equal(check_text(size, at, "\xff"), WIRE_TEXT);
+            if (at + 2 <= size) {
+                assert_int_equal(check_text(size, at, "\xc3\xa9"), WIRE_OK);
+            }
+        }
+    }
+}
+
 static void every_outcome_has_a_name(void **state)
 {
     (void)state;
@@ -355,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_body_may_be_as_large_as_the_limit),
         cmocka_unit_test(only_maps_of_a_sane_depth_are_encoded),
         cmocka_unit_test(random_bytes_never_pass_the_scan_and_fail_the_decoder),
+        cmocka_unit_test(each_byte_of_a_text_is_looked_at),
         cmocka_unit_test(every_outcome_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
