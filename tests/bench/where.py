@@ -183,6 +183,9 @@ def show(result, name, frames, turns):
     for letter, words in LETTERS.items():
         result.row(f"{name}: a worker's time: {words}",
                    [1000 * turn[letter] / frames for turn in turns], "ms/frame")
+    result.row(f"{name}: a worker's time: Blender's own (open, render, write)",
+               [100 * sum(turn[letter] for letter in "oRw") / sum(turn.values())
+                for turn in turns], "%")
     result.note(f"{name:5} |{bar(sums)}|")
     result.note("      " + ", ".join(f"{letter} {words} {100 * sums[letter] / whole:.1f} %"
                                      for letter, words in LETTERS.items()))
