@@ -232,12 +232,13 @@ static void a_turn_of_any_size_is_written_whole(void **state)
     for (int count = 1; count <= MOST; count++) {
         struct change changes[2 * MOST];
         for (int i = 0; i < count; i++) {
-            changes[2 * i] = (struct change){ .kind = CHANGE_FRAME_PUT,
-                                              .as.frame = { .job = count,
-                                                            .frame = i,
-                                                            .state = FRAME_CLAIMED,
-                                                            .outcome = OUTCOME_LIVE } };
-            changes[2 * i + 1] = (struct change){
+            struct change *pair = changes + (ptrdiff_t)2 * i;
+            pair[0] = (struct change){ .kind = CHANGE_FRAME_PUT,
+                                       .as.frame = { .job = count,
+                                                     .frame = i,
+                                                     .state = FRAME_CLAIMED,
+                                                     .outcome = OUTCOME_LIVE } };
+            pair[1] = (struct change){
                 .kind = CHANGE_EVENT,
                 .as.event = { .word = EVENT_FRAME_STARTED, .job = count, .frame = i }
             };
