@@ -327,7 +327,8 @@ static int check_text(size_t size, size_t at, const char *bytes)
 {
     uint8_t body[4 + 31] = { 0x81, 0xa1, 'k', (uint8_t)(0xa0 | size) };
     memset(body + 4, 'a', size);
-    for (size_t i = 0; i == 0 || bytes[i]; i++) { /* a NUL that comes first is one of them */
+    size_t count = bytes[0] ? strlen(bytes) : 1; /* "": a NUL */
+    for (size_t i = 0; i < count; i++) {
         body[4 + at + i] = (uint8_t)bytes[i];
     }
     return wire_check(body, 4 + size, &wire_worker_limits);
